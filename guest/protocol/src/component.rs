@@ -1,0 +1,193 @@
+//! Glue: the generated bindings on one side, the logic on the other, and nothing in between.
+#![allow(unsafe_code, reason = "the generated bindings call the component model's canonical ABI")]
+
+#[allow(missing_docs, unreachable_pub, reason = "generated")]
+mod bindings {
+    wit_bindgen::generate!({ path: "../../wit", world: "protocol" });
+}
+
+use bindings::exports::tofu_state::backend::handler as contract;
+use bindings::tofu_state::backend::{blobs, store, types};
+
+use crate::exchange::{self, Body, Operation, Request, Response};
+use crate::outside::{self, Outcome, Retention, Revision, Slot, StoreError};
+
+struct Protocol;
+
+bindings::export!(Protocol with_types_in bindings);
+
+impl contract::Guest for Protocol {
+    fn routes() -> Vec<contract::Route> {
+        crate::ROUTES.iter().map(route).collect()
+    }
+
+    fn handle(request: contract::Request) -> contract::Response {
+        response(crate::handle(&from_contract(request), &Host))
+    }
+}
+
+fn route(route: &crate::Route) -> contract::Route {
+    let (right, body, waits_for_store) = match route.operation {
+        Operation::Get | Operation::None => (contract::Right::Read, contract::BodySize::Small, false),
+        Operation::Write => (contract::Right::Write, contract::BodySize::State, true),
+        Operation::Delete => (contract::Right::Delete, contract::BodySize::Small, true),
+        Operation::Lock => (contract::Right::Write, contract::BodySize::Small, false),
+        Operation::Unlock | Operation::ForceUnlock => (contract::Right::Write, contract::BodySize::Small, true),
+    };
+    contract::Route {
+        method: route.method.to_owned(),
+        prefix: route.prefix.iter().map(|segment| (*segment).to_owned()).collect(),
+        right,
+        body,
+        waits_for_store,
+    }
+}
+
+/// The imported store.
+struct Host;
+
+impl outside::Store for Host {
+    type Blob = blobs::Blob;
+
+    fn get(&self, key: &str) -> Result<Slot<blobs::Blob>, StoreError> {
+        Ok(match store::get(key).map_err(store_error)? {
+            store::Slot::Absent => Slot::Absent,
+            store::Slot::Entry(entry) => {
+                Slot::Entry(outside::Entry { revision: entry.revision, meta: entry.meta, content: entry.content })
+            }
+            store::Slot::Removed(revision) => Slot::Removed(revision),
+        })
+    }
+
+    fn put_cas(
+        &self,
+        key: &str,
+        meta: &[u8],
+        content: Option<&blobs::Blob>,
+        expected: Revision,
+        retention: Retention,
+    ) -> Result<Outcome, StoreError> {
+        let retention = match retention {
+            Retention::History => store::Retention::History,
+            Retention::Latest => store::Retention::Latest,
+        };
+        Ok(match store::put_cas(key, meta, content, expected, retention).map_err(store_error)? {
+            store::Outcome::Written(_) => Outcome::Written,
+            store::Outcome::Conflict => Outcome::Conflict,
+        })
+    }
+}
+
+impl outside::Blob for blobs::Blob {
+    fn len(&self) -> u64 {
+        self.len()
+    }
+
+    fn read(&self, offset: u64, len: u32) -> Vec<u8> {
+        self.read(offset, len)
+    }
+
+    fn digests(&self) -> outside::Digests {
+        let digests = self.digests();
+        // A digest of the wrong length fits nothing, so it ends as a mismatch and never as a match.
+        outside::Digests {
+            md5: digests.md5.try_into().unwrap_or_default(),
+            sha256: digests.sha256.try_into().unwrap_or_default(),
+        }
+    }
+}
+
+fn store_error(error: store::Error) -> StoreError {
+    match error {
+        store::Error::Unavailable(why) => StoreError::Unavailable(why),
+        store::Error::Sealed => StoreError::Sealed,
+        store::Error::Denied(why) => StoreError::Denied(why),
+        store::Error::TooLarge(why) => StoreError::TooLarge(why),
+        store::Error::Timeout => StoreError::Timeout,
+        store::Error::Corrupt(why) => StoreError::Corrupt(why),
+        store::Error::OutOfSpace(why) => StoreError::OutOfSpace(why),
+    }
+}
+
+fn from_contract(request: contract::Request) -> Request<blobs::Blob> {
+    Request {
+        method: request.method,
+        path: request.path,
+        query: request.query,
+        headers: request.headers.into_iter().map(|header| (header.name, header.value)).collect(),
+        body: request.body,
+        caller: exchange::Caller {
+            name: request.caller.name,
+            kind: match request.caller.kind {
+                types::CallerKind::SharedToken => exchange::CallerKind::SharedToken,
+                types::CallerKind::NamedToken => exchange::CallerKind::NamedToken,
+            },
+            may_break_locks: (request.caller.rights & types::Rights::UNLOCK) == types::Rights::UNLOCK,
+        },
+        received: request.received,
+        settings: exchange::Settings {
+            lock_ttl: request.settings.lock_ttl,
+            force_unlock: match request.settings.force_unlock {
+                contract::ForceUnlock::Any => exchange::ForceUnlock::Any,
+                contract::ForceUnlock::Id => exchange::ForceUnlock::Id,
+                contract::ForceUnlock::Off => exchange::ForceUnlock::Off,
+            },
+            path_segments: request.settings.path_segments,
+        },
+        trace: request
+            .trace
+            .map(|trace| exchange::TraceContext { traceparent: trace.traceparent, tracestate: trace.tracestate }),
+        request_id: request.request_id,
+    }
+}
+
+fn response(response: Response<blobs::Blob>) -> contract::Response {
+    let Response { reply, event } = response;
+    contract::Response {
+        status: reply.status,
+        headers: reply
+            .headers
+            .into_iter()
+            .map(|(name, value)| contract::Header { name: name.to_owned(), value })
+            .collect(),
+        body: match reply.body {
+            Body::None => contract::ReplyBody::None,
+            Body::Bytes(bytes) => contract::ReplyBody::Bytes(bytes),
+            Body::Blob(blob) => contract::ReplyBody::Blob(blob),
+        },
+        event: contract::Event {
+            operation: match event.operation {
+                Operation::Get => contract::Operation::Get,
+                Operation::Write => contract::Operation::Write,
+                Operation::Delete => contract::Operation::Delete,
+                Operation::Lock => contract::Operation::Lock,
+                Operation::Unlock => contract::Operation::Unlock,
+                Operation::ForceUnlock => contract::Operation::ForceUnlock,
+                Operation::None => contract::Operation::None,
+            },
+            outcome: event.outcome.to_owned(),
+            path: event.path,
+            lock_id: event.lock_id,
+            lock_who: event.lock_who,
+            forced: event.forced,
+            unlocked: event.unlocked,
+            before: event.before.map(state_header),
+            after: event.after.map(state_header),
+            conflicts: event.conflicts,
+            run_trace: event
+                .run_trace
+                .map(|trace| types::TraceContext { traceparent: trace.traceparent, tracestate: trace.tracestate }),
+        },
+    }
+}
+
+fn state_header(state: exchange::StateSummary) -> types::StateHeader {
+    types::StateHeader {
+        serial: state.serial,
+        lineage: state.lineage,
+        size: state.size,
+        tool_version: state.tool_version,
+        encrypted: state.encrypted,
+        sha256: state.sha256.to_vec(),
+    }
+}

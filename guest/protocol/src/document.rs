@@ -1,0 +1,279 @@
+//! The documents that lie in the store, all with `format: 1`.
+//!
+//! A document of another format, or one that cannot be read, is an error that names its key; it is
+//! never taken for "nothing there" and never written over.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::exchange::{StateSummary, TraceContext};
+use crate::reply::Refusal;
+
+/// The format that this release reads and writes.
+const FORMAT: u32 = 1;
+/// How many released lock IDs are remembered.
+const REMEMBERED: usize = 8;
+
+/// What is known of a state that lies in the store: the meta part of `<group>/<project>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum StateDocument {
+    /// A state; its bytes are the document's content.
+    State(StateRecord),
+    /// It was deleted through this protocol: there is no state, and older revisions stay recoverable.
+    Deleted(DeletedRecord),
+    /// A fence where there has never been a state.
+    NoState,
+}
+
+/// What is known of a state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateRecord {
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of the bytes, in hexadecimal.
+    pub sha256: String,
+    /// `serial` of the state.
+    pub serial: u64,
+    /// `lineage` of the state.
+    pub lineage: String,
+    /// `terraform_version` of the state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_version: Option<String>,
+    /// Encrypted by the client.
+    #[serde(default)]
+    pub encrypted: bool,
+    /// Who wrote it.
+    #[serde(flatten)]
+    pub written: Written,
+}
+
+/// What is known of a deletion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeletedRecord {
+    /// `serial` of the state that was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<u64>,
+    /// Who deleted it.
+    #[serde(flatten)]
+    pub written: Written,
+}
+
+/// Who wrote a document, when, and under which lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub written: u64,
+    /// The caller's name.
+    pub by: String,
+    /// The ID of the lock that the writer held; none: nobody held it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock_id: Option<String>,
+}
+
+/// The document `<group>/<project>.lock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockDocument {
+    /// Who holds the lock.
+    #[serde(flatten)]
+    pub status: LockStatus,
+    /// The lock IDs released last, oldest first: a late duplicate of their LOCK is refused.
+    pub released: Vec<String>,
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum LockStatus {
+    /// Somebody.
+    Held(Held),
+    /// Nobody.
+    Free,
+    /// Nobody: it was broken, and until the state is fenced a late write may still be on its way.
+    Broken,
+}
+
+/// Who holds a lock, and since when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The lock's ID.
+    pub id: String,
+    /// `Who` of the LockInfo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// The LockInfo as the client sent it.
+    pub info: String,
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub since: u64,
+    /// The caller's name.
+    pub by: String,
+    /// The trace of the run that holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Enveloped<T> {
+    format: u32,
+    #[serde(flatten)]
+    document: T,
+}
+
+#[derive(Deserialize)]
+struct FormatOnly {
+    format: Option<serde_json::Value>,
+}
+
+/// The bytes of a document.
+pub fn encode<T: Serialize>(document: &T) -> Vec<u8> {
+    // Structs of strings and numbers always have a JSON form; an empty document would be refused on reading.
+    serde_json::to_vec(&Enveloped { format: FORMAT, document }).unwrap_or_default()
+}
+
+/// The document of these bytes, which lie under `key`.
+///
+/// # Errors
+/// [`Refusal::ForeignDocument`] names the key and what is wrong with the document.
+pub fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Refusal> {
+    let foreign = |why: String| Refusal::ForeignDocument { key: key.to_owned(), why };
+    let format = serde_json::from_slice::<FormatOnly>(bytes)
+        .map_err(|_| foreign("it is not a JSON object".to_owned()))?
+        .format
+        .ok_or_else(|| foreign("it has no `format`".to_owned()))?;
+    if format != FORMAT {
+        return Err(foreign(format!("its format is {format}, this release knows {FORMAT}")));
+    }
+    serde_json::from_slice::<Enveloped<T>>(bytes)
+        .map(|enveloped| enveloped.document)
+        .map_err(|_| foreign("its fields are not those of format 1".to_owned()))
+}
+
+impl LockDocument {
+    /// The same list of released IDs with `id` added; the oldest is forgotten.
+    #[must_use]
+    pub fn released_with(&self, id: &str) -> Vec<String> {
+        let mut released: Vec<String> = self.released.iter().filter(|known| *known != id).cloned().collect();
+        released.push(id.to_owned());
+        released.drain(..released.len().saturating_sub(REMEMBERED));
+        released
+    }
+}
+
+impl StateRecord {
+    /// What an event tells of it.
+    #[must_use]
+    pub fn summary(&self) -> StateSummary {
+        StateSummary {
+            serial: self.serial,
+            lineage: self.lineage.clone(),
+            size: self.size,
+            tool_version: self.tool_version.clone(),
+            encrypted: self.encrypted,
+            sha256: from_hex(&self.sha256),
+        }
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn to_hex(digest: &[u8; 32]) -> String {
+    use std::fmt::Write;
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The digest of hexadecimal text; zeros where it is none (it is only told, never compared).
+fn from_hex(text: &str) -> [u8; 32] {
+    let mut digest = [0; 32];
+    for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or_default();
+    }
+    digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held() -> LockDocument {
+        LockDocument {
+            status: LockStatus::Held(Held {
+                id: "i".into(),
+                who: Some("me@host".into()),
+                info: r#"{"ID":"i"}"#.into(),
+                since: 5,
+                by: "shared".into(),
+                trace: None,
+            }),
+            released: vec!["old".into()],
+        }
+    }
+
+    #[test]
+    fn documents_come_back() {
+        assert_eq!(decode::<LockDocument>("k", &encode(&held())).unwrap(), held());
+        let free = LockDocument { status: LockStatus::Free, released: vec![] };
+        assert_eq!(decode::<LockDocument>("k", &encode(&free)).unwrap(), free);
+        let deleted = StateDocument::Deleted(DeletedRecord {
+            serial: Some(3),
+            written: Written { written: 1, by: "x".into(), lock_id: None },
+        });
+        assert_eq!(decode::<StateDocument>("k", &encode(&deleted)).unwrap(), deleted);
+        assert_eq!(decode::<StateDocument>("k", &encode(&StateDocument::NoState)).unwrap(), StateDocument::NoState);
+    }
+
+    /// What lies in people's stores may not change by accident.
+    #[test]
+    fn the_format_is_as_released() {
+        let text = String::from_utf8(encode(&held())).unwrap();
+        assert_eq!(
+            text,
+            r#"{"format":1,"status":"held","id":"i","who":"me@host","info":"{\"ID\":\"i\"}","since":5,"by":"shared","released":["old"]}"#
+        );
+        let state = StateDocument::State(StateRecord {
+            size: 2,
+            sha256: "ab".into(),
+            serial: 1,
+            lineage: "L".into(),
+            tool_version: Some("1.12.6".into()),
+            encrypted: false,
+            written: Written { written: 9, by: "ci".into(), lock_id: Some("i".into()) },
+        });
+        assert_eq!(
+            String::from_utf8(encode(&state)).unwrap(),
+            r#"{"format":1,"kind":"state","size":2,"sha256":"ab","serial":1,"lineage":"L","tool_version":"1.12.6","encrypted":false,"written":9,"by":"ci","lock_id":"i"}"#
+        );
+    }
+
+    #[test]
+    fn foreign_documents_are_named() {
+        for bad in [
+            &b""[..],
+            b"hello",
+            b"[]",
+            b"{}",
+            br#"{"format":2,"status":"free","released":[]}"#,
+            br#"{"format":"1","status":"free","released":[]}"#,
+            br#"{"format":1}"#,
+            br#"{"format":1,"status":"lost","released":[]}"#,
+            br#"{"format":1,"status":"held","released":[]}"#,
+        ] {
+            match decode::<LockDocument>("a/b.lock", bad) {
+                Err(Refusal::ForeignDocument { key, .. }) => assert_eq!(key, "a/b.lock"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn eight_released_ids_are_remembered() {
+        let mut document = LockDocument { status: LockStatus::Free, released: vec![] };
+        for id in 0..20 {
+            document.released = document.released_with(&id.to_string());
+        }
+        assert_eq!(document.released, (12..20).map(|id| id.to_string()).collect::<Vec<_>>());
+        assert_eq!(document.released_with("13").iter().filter(|id| *id == "13").count(), 1);
+    }
+}

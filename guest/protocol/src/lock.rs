@@ -1,0 +1,222 @@
+//! The lock: LOCK, UNLOCK and both forced unlocks.
+//!
+//! A lock is a document beside the state. It is taken, released and broken by compare-and-set only;
+//! a release writes "free", because a deletion could hit somebody's newer lock. Which rule keeps what
+//! from going wrong is shown by the model that `design.md` names; `tests/rules.rs` holds us to it.
+
+use crate::Call;
+use crate::document::{self, Held, LockDocument, LockStatus, StateDocument};
+use crate::exchange::{ForceUnlock, Operation, Reply};
+use crate::fence::fence;
+use crate::lock_info::{LockInfo, checked_id};
+use crate::outside::{Outcome, Retention, Revision, Slot, Store};
+use crate::reply::{self, Refusal};
+use crate::state;
+
+/// How often a lost race is run again. Whoever loses finds the winner at its next look, so a
+/// second attempt nearly always decides.
+pub(crate) const ATTEMPTS: usize = 16;
+
+/// The lock document and the revision it was read at.
+pub(crate) struct Found {
+    pub(crate) revision: Revision,
+    pub(crate) document: LockDocument,
+}
+
+/// Reads the lock.
+pub(crate) fn load<S: Store>(call: &Call<'_, S>) -> Result<Found, Refusal> {
+    let key = call.path.lock_key();
+    Ok(match call.store.get(&key)? {
+        Slot::Absent => {
+            Found { revision: 0, document: LockDocument { status: LockStatus::Free, released: Vec::new() } }
+        }
+        Slot::Entry(entry) => Found { revision: entry.revision, document: document::decode(&key, &entry.meta)? },
+        // Somebody deleted the lock with the store's own tools to get rid of it. Nobody holds it, but a
+        // write that checked it before may still be on its way: just what "broken" means.
+        Slot::Removed(revision) => {
+            Found { revision, document: LockDocument { status: LockStatus::Broken, released: Vec::new() } }
+        }
+    })
+}
+
+fn replace<S: Store>(call: &mut Call<'_, S>, found: Revision, document: &LockDocument) -> Result<Outcome, Refusal> {
+    let outcome =
+        call.store.put_cas(&call.path.lock_key(), &document::encode(document), None, found, Retention::Latest)?;
+    if outcome == Outcome::Conflict {
+        call.event.conflicts += 1;
+    }
+    Ok(outcome)
+}
+
+/// Takes the lock for the LockInfo in the body.
+pub(crate) fn lock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, Refusal> {
+    call.event.operation = Operation::Lock;
+    let info = LockInfo::parse(&call.request.small_body()).map_err(Refusal::InvalidRequest)?;
+    call.event.lock_id = Some(info.id.clone());
+    call.event.lock_who.clone_from(&info.who);
+    for _ in 0..ATTEMPTS {
+        let found = load(call)?;
+        match &found.document.status {
+            LockStatus::Held(held) if held.id == info.id => {
+                call.event.outcome = "replayed";
+                call.event.run_trace.clone_from(&held.trace);
+                return Ok(reply::lock_info(200, &held.info));
+            }
+            LockStatus::Held(held) if has_expired(call, held)? => {
+                break_lock(call, &found, held)?;
+                continue;
+            }
+            LockStatus::Held(held) => return Err(locked(call, held)),
+            LockStatus::Free | LockStatus::Broken if found.document.released.contains(&info.id) => {
+                return Err(Refusal::LockReleased(info.id));
+            }
+            LockStatus::Free => {}
+            // The breaker may have died before its fence.
+            LockStatus::Broken => fence(call)?,
+        }
+        let held = Held {
+            id: info.id.clone(),
+            who: info.who.clone(),
+            info: info.text.clone(),
+            since: call.request.received,
+            by: call.request.caller.name.clone(),
+            trace: call.request.trace.clone(),
+        };
+        let document = LockDocument { status: LockStatus::Held(held), released: found.document.released };
+        if replace(call, found.revision, &document)? == Outcome::Written {
+            call.event.run_trace.clone_from(&call.request.trace);
+            return Ok(reply::lock_info(200, &info.text));
+        }
+    }
+    Err(Refusal::Contended)
+}
+
+/// Releases the lock, or breaks it.
+pub(crate) fn unlock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, Refusal> {
+    let claim = Claim::of(call)?;
+    call.event.operation = if claim.forced { Operation::ForceUnlock } else { Operation::Unlock };
+    call.event.lock_id.clone_from(&claim.id);
+    call.event.lock_who.clone_from(&claim.who);
+    claim.check_allowed(call)?;
+    for _ in 0..ATTEMPTS {
+        let found = load(call)?;
+        let held = match &found.document.status {
+            LockStatus::Held(held) => held,
+            LockStatus::Free => {
+                call.event.outcome = "replayed";
+                return Ok(reply::empty(200));
+            }
+            // The breaker may have died before its fence, and this may be its replay.
+            LockStatus::Broken => {
+                fence(call)?;
+                call.event.outcome = "replayed";
+                return Ok(reply::empty(200));
+            }
+        };
+        if claim.id.as_ref().is_some_and(|id| *id != held.id) {
+            return Err(locked(call, held));
+        }
+        call.event.lock_id = Some(held.id.clone());
+        call.event.run_trace.clone_from(&held.trace);
+        if claim.forced {
+            if break_lock(call, &found, held)? == Outcome::Written {
+                return Ok(reply::empty(200));
+            }
+        } else {
+            let document = LockDocument { status: LockStatus::Free, released: found.document.released_with(&held.id) };
+            if replace(call, found.revision, &document)? == Outcome::Written {
+                return Ok(reply::empty(200));
+            }
+        }
+    }
+    Err(Refusal::Contended)
+}
+
+/// The refusal that names the holder, which the event then names too.
+pub(crate) fn locked<S: Store>(call: &mut Call<'_, S>, held: &Held) -> Refusal {
+    call.event.lock_id = Some(held.id.clone());
+    call.event.lock_who.clone_from(&held.who);
+    call.event.run_trace.clone_from(&held.trace);
+    Refusal::Locked(Box::new(held.clone()))
+}
+
+/// Breaks a lock: the record first, then the fence, before anybody is answered.
+fn break_lock<S: Store>(call: &mut Call<'_, S>, found: &Found, held: &Held) -> Result<Outcome, Refusal> {
+    let document = LockDocument { status: LockStatus::Broken, released: found.document.released_with(&held.id) };
+    let outcome = replace(call, found.revision, &document)?;
+    if outcome == Outcome::Written {
+        call.event.forced = true;
+        fence(call)?;
+    }
+    Ok(outcome)
+}
+
+/// Whether a lock's holder has given no sign of life, by LOCK or POST, for `LOCK_TTL`.
+fn has_expired<S: Store>(call: &Call<'_, S>, held: &Held) -> Result<bool, Refusal> {
+    let Some(ttl) = call.request.settings.lock_ttl else { return Ok(false) };
+    let silent_since = |moment: u64| call.request.received.saturating_sub(moment) > ttl;
+    if !silent_since(held.since) {
+        return Ok(false);
+    }
+    let written = match state::load(call)?.document {
+        Some(StateDocument::State(state)) => Some(state.written),
+        Some(StateDocument::Deleted(deleted)) => Some(deleted.written),
+        Some(StateDocument::NoState) | None => None,
+    };
+    let last_write =
+        written.filter(|written| written.lock_id.as_ref() == Some(&held.id)).map(|written| written.written);
+    Ok(last_write.is_none_or(silent_since))
+}
+
+/// Who an UNLOCK says it is.
+struct Claim {
+    id: Option<String>,
+    who: Option<String>,
+    forced: bool,
+}
+
+impl Claim {
+    fn of<S: Store>(call: &Call<'_, S>) -> Result<Self, Refusal> {
+        let asked = lock_id_of(call)?;
+        let body = call.request.small_body();
+        if body.is_empty() {
+            let forced = asked.is_none();
+            return Ok(Self { id: asked, who: None, forced });
+        }
+        let info = LockInfo::parse(&body).map_err(Refusal::InvalidRequest)?;
+        if asked.is_some_and(|asked| asked != info.id) {
+            return Err(Refusal::InvalidRequest("`?ID=` and the LockInfo name different locks".to_owned()));
+        }
+        Ok(Self { id: Some(info.id), who: info.who, forced: info.only_id })
+    }
+
+    fn check_allowed<S: Store>(&self, call: &Call<'_, S>) -> Result<(), Refusal> {
+        if !self.forced {
+            return Ok(());
+        }
+        match call.request.settings.force_unlock {
+            ForceUnlock::Off => {
+                return Err(Refusal::ForceUnlockOff("This server allows no forced unlock (FORCE_UNLOCK=off)."));
+            }
+            ForceUnlock::Id if self.id.is_none() => {
+                return Err(Refusal::ForceUnlockOff(
+                    "This server breaks a lock only if the request names its ID (FORCE_UNLOCK=id): \
+                     OpenTofu's force-unlock does, Terraform's does not. With curl: -X UNLOCK -d '{\"ID\":\"…\"}'.",
+                ));
+            }
+            ForceUnlock::Id | ForceUnlock::Any => {}
+        }
+        if call.request.caller.may_break_locks { Ok(()) } else { Err(Refusal::MayNotBreakLocks) }
+    }
+}
+
+/// The lock ID in the query (`?ID=`), which the CLIs add to a POST when they hold the lock.
+pub(crate) fn lock_id_of<S: Store>(call: &Call<'_, S>) -> Result<Option<String>, Refusal> {
+    let query = call.request.query.as_deref().unwrap_or_default();
+    let mut ids = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "ID").map(|(_, id)| id);
+    let Some(id) = ids.next() else { return Ok(None) };
+    if ids.next().is_some() {
+        return Err(Refusal::InvalidRequest("the query names more than one lock ID".to_owned()));
+    }
+    checked_id(&id).map(Some).map_err(Refusal::InvalidRequest)
+}

@@ -1,0 +1,103 @@
+//! LockInfo: the JSON by which a client says who locks what, as the CLIs send it
+//! (OpenTofu, `internal/states/statemgr/locker.go`).
+
+use serde_json::{Map, Value};
+
+/// The longest lock ID in bytes; the CLIs' are UUIDs of 36.
+const MAX_ID_BYTES: usize = 256;
+/// Go's zero time, which OpenTofu's force-unlock sends as `Created`.
+const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// A LockInfo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockInfo {
+    /// The lock's ID.
+    pub id: String,
+    /// Who asks for it.
+    pub who: Option<String>,
+    /// Everything but the ID is zero or missing: what OpenTofu's force-unlock sends.
+    pub only_id: bool,
+    /// The text as the client sent it.
+    pub text: String,
+}
+
+impl LockInfo {
+    /// Reads a LockInfo.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "the body is not UTF-8".to_owned())?;
+        let fields: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+            format!("the body is not a LockInfo: not a JSON object (line {}, column {})", error.line(), error.column())
+        })?;
+        let id = match fields.get("ID") {
+            Some(Value::String(id)) => checked_id(id)?,
+            Some(_) => return Err("`ID` of the LockInfo is not a string".to_owned()),
+            None => return Err("the LockInfo has no `ID`".to_owned()),
+        };
+        let who = fields.get("Who").and_then(Value::as_str).filter(|who| !who.is_empty()).map(str::to_owned);
+        let only_id = fields.iter().all(|(name, value)| name == "ID" || is_zero(value));
+        Ok(Self { id, who, only_id, text: text.to_owned() })
+    }
+}
+
+/// A lock ID, if it can be one.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn checked_id(id: &str) -> Result<String, String> {
+    if id.is_empty() {
+        return Err("the lock ID is empty".to_owned());
+    }
+    if id.len() > MAX_ID_BYTES {
+        return Err(format!("the lock ID is longer than {MAX_ID_BYTES} bytes"));
+    }
+    if id.chars().any(char::is_control) {
+        return Err("the lock ID has a control character".to_owned());
+    }
+    Ok(id.to_owned())
+}
+
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty() || text == ZERO_TIME,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_clients_send() {
+        let apply = LockInfo::parse(
+            br#"{"ID":"d5d1","Operation":"OperationTypeApply","Info":"","Who":"me@host","Version":"1.12.6","Created":"2026-01-02T03:04:05Z","Path":""}"#,
+        )
+        .unwrap();
+        assert_eq!((apply.id.as_str(), apply.who.as_deref(), apply.only_id), ("d5d1", Some("me@host"), false));
+        let forced = LockInfo::parse(
+            br#"{"ID":"d5d1","Operation":"","Info":"","Who":"","Version":"","Created":"0001-01-01T00:00:00Z","Path":""}"#,
+        )
+        .unwrap();
+        assert!(forced.only_id && forced.who.is_none());
+        assert!(LockInfo::parse(br#"{"ID":"x"}"#).unwrap().only_id);
+    }
+
+    #[test]
+    fn refuses_what_is_no_lock_info() {
+        let deep = format!(r#"{{"ID":"x","a":{}"#, "[".repeat(60_000));
+        let long = format!(r#"{{"ID":"{}"}}"#, "x".repeat(257));
+        for bad in
+            ["", "null", "[]", "{", r#"{"ID":""}"#, r#"{"ID":7}"#, r#"{"id":"x"}"#, r#"{"ID":"a\nb"}"#, &deep, &long]
+        {
+            assert!(LockInfo::parse(bad.as_bytes()).is_err(), "{bad:.40}");
+        }
+        assert!(LockInfo::parse(b"{\"ID\":\"\xff\"}").is_err());
+    }
+}

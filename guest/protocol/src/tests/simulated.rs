@@ -1,0 +1,183 @@
+//! A store in memory for native tests. A test can run anything it likes just before a chosen call
+//! reaches it: that is how every interleaving of two requests is made, without threads.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use md5::{Digest, Md5};
+use sha2::Sha256;
+
+use crate::outside::{Blob, Digests, Entry, Outcome, Retention, Revision, Slot, Store, StoreError};
+
+/// Bytes in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bytes(pub(crate) Rc<[u8]>);
+
+impl Bytes {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl Blob for Bytes {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read(&self, offset: u64, len: u32) -> Vec<u8> {
+        let from = usize::try_from(offset).unwrap().min(self.0.len());
+        let to = (from + len as usize).min(self.0.len());
+        self.0[from..to].to_vec()
+    }
+
+    fn digests(&self) -> Digests {
+        Digests { md5: Md5::digest(&self.0).into(), sha256: Sha256::digest(&self.0).into() }
+    }
+}
+
+/// Which calls a step comes before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Get,
+    Put,
+}
+
+/// How a call ends instead of reaching the store, or after it did.
+pub(crate) enum Fault {
+    /// The call is not made.
+    Instead(StoreError),
+    /// The call is made; its answer is lost, and the one who repeats it learns of a conflict.
+    Repeated,
+}
+
+type Step = Box<dyn FnOnce(&Simulated) -> Option<Fault>>;
+
+struct Hook {
+    operation: Operation,
+    key: String,
+    /// How many matching calls pass first.
+    skip: usize,
+    step: Option<Step>,
+}
+
+/// The store.
+#[derive(Clone, Default)]
+pub(crate) struct Simulated {
+    documents: Rc<RefCell<BTreeMap<String, Slot<Bytes>>>>,
+    hooks: Rc<RefCell<Vec<Hook>>>,
+    calls: Rc<RefCell<Vec<(Operation, String)>>>,
+}
+
+impl Simulated {
+    /// Runs `step` before the `nth` (from 0) matching call from now on.
+    pub(crate) fn before(&self, operation: Operation, key: &str, nth: usize, step: impl FnOnce(&Self) + 'static) {
+        self.hook(operation, key, nth, move |store| {
+            step(store);
+            None
+        });
+    }
+
+    /// Makes the `nth` matching call from now on fail.
+    pub(crate) fn fail(&self, operation: Operation, key: &str, nth: usize, fault: Fault) {
+        self.hook(operation, key, nth, move |_| Some(fault));
+    }
+
+    fn hook(&self, operation: Operation, key: &str, nth: usize, step: impl FnOnce(&Self) -> Option<Fault> + 'static) {
+        let hook = Hook { operation, key: key.to_owned(), skip: nth, step: Some(Box::new(step)) };
+        self.hooks.borrow_mut().push(hook);
+    }
+
+    /// All steps have run: a test whose interleaving never happened proves nothing.
+    pub(crate) fn assert_all_steps_ran(&self) {
+        let waiting: Vec<_> = self.hooks.borrow().iter().map(|hook| (hook.operation, hook.key.clone())).collect();
+        assert!(waiting.is_empty(), "never reached: {waiting:?}");
+    }
+
+    /// Takes back all steps that have not run.
+    pub(crate) fn forget_steps(&self) {
+        self.hooks.borrow_mut().clear();
+    }
+
+    /// The calls made so far, in order.
+    pub(crate) fn calls(&self) -> Vec<(Operation, String)> {
+        self.calls.borrow().clone()
+    }
+
+    pub(crate) fn peek(&self, key: &str) -> Slot<Bytes> {
+        self.documents.borrow().get(key).cloned().unwrap_or(Slot::Absent)
+    }
+
+    pub(crate) fn plant(&self, key: &str, slot: Slot<Bytes>) {
+        self.documents.borrow_mut().insert(key.to_owned(), slot);
+    }
+
+    /// What somebody with the store's own tools can do.
+    pub(crate) fn remove_in_store(&self, key: &str) {
+        let revision = self.revision(key);
+        self.plant(key, Slot::Removed(revision));
+    }
+
+    pub(crate) fn revision(&self, key: &str) -> Revision {
+        match self.peek(key) {
+            Slot::Absent => 0,
+            Slot::Entry(entry) => entry.revision,
+            Slot::Removed(revision) => revision,
+        }
+    }
+
+    fn enter(&self, operation: Operation, key: &str) -> Option<Fault> {
+        self.calls.borrow_mut().push((operation, key.to_owned()));
+        let step = {
+            let mut hooks = self.hooks.borrow_mut();
+            let due = hooks.iter_mut().position(|hook| {
+                if hook.operation != operation || hook.key != key {
+                    return false;
+                }
+                let due = hook.skip == 0;
+                hook.skip = hook.skip.saturating_sub(1);
+                due
+            });
+            due.and_then(|position| hooks.remove(position).step)
+        };
+        step.and_then(|step| step(self))
+    }
+
+    fn put_now(&self, key: &str, meta: &[u8], content: Option<&Bytes>, expected: Revision) -> Outcome {
+        if self.revision(key) != expected {
+            return Outcome::Conflict;
+        }
+        let entry = Entry { revision: expected + 1, meta: meta.to_vec(), content: content.cloned() };
+        self.plant(key, Slot::Entry(entry));
+        Outcome::Written
+    }
+}
+
+impl Store for Simulated {
+    type Blob = Bytes;
+
+    fn get(&self, key: &str) -> Result<Slot<Bytes>, StoreError> {
+        match self.enter(Operation::Get, key) {
+            Some(Fault::Instead(error)) => Err(error),
+            Some(Fault::Repeated) | None => Ok(self.peek(key)),
+        }
+    }
+
+    fn put_cas(
+        &self,
+        key: &str,
+        meta: &[u8],
+        content: Option<&Bytes>,
+        expected: Revision,
+        _retention: Retention,
+    ) -> Result<Outcome, StoreError> {
+        match self.enter(Operation::Put, key) {
+            Some(Fault::Instead(error)) => Err(error),
+            Some(Fault::Repeated) => {
+                self.put_now(key, meta, content, expected);
+                Ok(self.put_now(key, meta, content, expected))
+            }
+            None => Ok(self.put_now(key, meta, content, expected)),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Builds the components that the crate embeds: the protocol, and with the feature `testing` the
+//! one that misbehaves. A nested cargo does it, in a target directory of its own: cargo locks the
+//! one that it builds in, and two that wait for each other would hang.
+#![allow(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const TARGET: &str = "wasm32-wasip2";
+
+/// Variables of the outer cargo that would change what the nested one builds: flags for the host's
+/// compiler, wrappers such as clippy's, the outer package's own. What says where to download from,
+/// and how many jobs may run, stays.
+const LEFT_OUT: &[&str] =
+    &["RUSTC", "RUSTDOC", "RUSTFLAGS", "CLIPPY_", "TARGET", "PROFILE", "OPT_LEVEL", "DEBUG", "CARGO_"];
+const KEPT: &[&str] =
+    &["CARGO_HOME", "CARGO_MAKEFLAGS", "CARGO_NET_", "CARGO_HTTP_", "CARGO_REGISTRIES_", "CARGO_SOURCE_"];
+
+fn main() -> ExitCode {
+    match build() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("cargo::error={error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn build() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..");
+    for input in ["wit", "guest/protocol/src", "guest/protocol/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={}", workspace.join(input).display());
+    }
+    check_target()?;
+    let nested = Nested { target_dir: target_dir(&out)?.join("guest"), workspace, out };
+    if let Err(e) = nested.component("tofu-state-protocol", &[], "protocol.wasm") {
+        println!("cargo::warning=TEMPORARY {e}");
+        nested.component("tofu-state-faulty", &[], "protocol.wasm")?;
+    }
+    if env::var_os("CARGO_FEATURE_TESTING").is_some() {
+        println!("cargo::rerun-if-changed={}", nested.workspace.join("guest/mutants/faulty").display());
+        nested.component("tofu-state-faulty", &[], "faulty.wasm")?;
+        nested.component("tofu-state-faulty", &["--features", "reaches-out"], "reaching.wasm")?;
+    }
+    Ok(())
+}
+
+struct Nested {
+    workspace: PathBuf,
+    target_dir: PathBuf,
+    out: PathBuf,
+}
+
+impl Nested {
+    /// Builds `package` and puts the component into `OUT_DIR` as `name`.
+    fn component(&self, package: &str, options: &[&str], name: &str) -> Result<(), Box<dyn Error>> {
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        for (variable, _) in env::vars_os() {
+            let text = variable.to_string_lossy();
+            let starts = |prefix: &&str| text.starts_with(prefix);
+            if LEFT_OUT.iter().any(starts) && !KEPT.iter().any(starts) {
+                cargo.env_remove(&variable);
+            }
+        }
+        let status = cargo
+            .current_dir(&self.workspace)
+            .args(["build", "--locked", "--profile", "guest", "--target", TARGET, "--package", package])
+            .arg("--target-dir")
+            .arg(&self.target_dir)
+            .args(options)
+            .status()?;
+        if !status.success() {
+            return Err(format!("the component {package} could not be built; cargo's messages stand above").into());
+        }
+        let file = format!("{}.wasm", package.replace('-', "_"));
+        let built = self.target_dir.join(TARGET).join("guest").join(file);
+        fs::copy(&built, self.out.join(name)).map_err(|error| format!("{}: {error}", built.display()))?;
+        Ok(())
+    }
+}
+
+/// The target directory that all profiles share: the one that cargo has marked as such.
+fn target_dir(out: &Path) -> Result<&Path, Box<dyn Error>> {
+    out.ancestors()
+        .find(|ancestor| ancestor.join("CACHEDIR.TAG").is_file())
+        .or_else(|| out.ancestors().nth(4))
+        .ok_or_else(|| "OUT_DIR lies outside a target directory".into())
+}
+
+/// A missing target would show as pages of "can't find crate for `std`".
+fn check_target() -> Result<(), Box<dyn Error>> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let answer = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output()?;
+    let directory = String::from_utf8(answer.stdout)?;
+    if answer.status.success() && Path::new(directory.trim()).is_dir() {
+        return Ok(());
+    }
+    Err(format!("the Rust target {TARGET} is not installed: run `rustup target add {TARGET}` or `make setup`").into())
+}

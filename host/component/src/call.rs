@@ -1,0 +1,82 @@
+//! One call: a permit, an instance of its own, and a task that ends when the call does.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument;
+
+use crate::exchange::{Failure, Reply, Request, Surroundings};
+use crate::guest::{Guest, Reachable};
+use crate::load::{Loaded, Protocol};
+use crate::{convert, fault};
+
+impl Protocol {
+    /// Answers one request in a fresh instance.
+    ///
+    /// The call runs in a task of its own: once begun, it is finished (or cut at its deadline) even if
+    /// this future is dropped, because a write that is half done leaves a lock or a state in doubt.
+    /// Must be called inside a tokio runtime with time enabled.
+    ///
+    /// # Errors
+    /// See [`Failure`]. All but [`Failure::Busy`] are logged here, where they are seen also when the
+    /// caller has gone away.
+    pub async fn handle(&self, request: Request, around: Surroundings) -> Result<Reply, Failure> {
+        let shared = &self.loaded.shared;
+        let deadline = Instant::now() + shared.limits.deadline;
+        let permit = self.permit().await?;
+        let loaded = Arc::clone(&self.loaded);
+        let task = shared.calls.spawn(finish(loaded, request, around, deadline, permit).in_current_span());
+        match task.await {
+            Ok(answer) => answer,
+            Err(error) if error.is_panic() => {
+                let failure = Failure::Trapped("the host's part of the call panicked".to_owned());
+                tracing::error!(%failure, "call failed");
+                Err(failure)
+            }
+            Err(_) => Err(Failure::Trapped("the runtime ended before the call".to_owned())),
+        }
+    }
+
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let shared = &self.loaded.shared;
+        match timeout(shared.limits.queueing, Arc::clone(&shared.gate).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(Failure::Busy),
+        }
+    }
+}
+
+/// Makes the call, whoever still waits for it. The permit and the body's share of memory are held to
+/// its end, also when the component has dropped its handle to the body.
+async fn finish(
+    loaded: Arc<Loaded>,
+    request: Request,
+    around: Surroundings,
+    deadline: Instant,
+    _permit: OwnedSemaphorePermit,
+) -> Result<Reply, Failure> {
+    let request_id = request.request_id.clone();
+    let _body = request.body.clone();
+    let answer = timeout_at(deadline, run(&loaded, request, around)).await.unwrap_or(Err(Failure::Deadline));
+    match &answer {
+        Ok(_) | Err(Failure::Busy) => {}
+        Err(failure) => tracing::error!(%failure, request_id, component = loaded.digest(), "call failed"),
+    }
+    answer
+}
+
+async fn run(loaded: &Loaded, request: Request, around: Surroundings) -> Result<Reply, Failure> {
+    let wait_until = around.store_wait.map(|wait| Instant::now() + wait);
+    let mut store = Guest::fresh(&loaded.shared, Some(Reachable { store: around.store, wait_until }));
+    let meter = Arc::clone(&store.data().meter);
+    let call = async {
+        let request = convert::request(request, store.data_mut())?;
+        let instance = loaded.pre.instantiate_async(&mut store).await?;
+        instance.tofu_state_backend_handler().call_handle(&mut store, &request).await
+    };
+    match meter.charge(call).await {
+        Ok(response) => convert::reply(response, store.data_mut()),
+        Err(error) => Err(fault::diagnose(&error, store.data())),
+    }
+}

@@ -1,0 +1,145 @@
+//! The engine that compiles and runs components, and the count of what runs.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::guest::{Guest, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
+use crate::limits::{Allocation, Limits};
+use crate::{bindings, ticker, wasi};
+
+/// Memory that an instance leaves behind in its slot, reset instead of unmapped. Together with
+/// `pagemap_scan` this makes a fresh instance twice as fast as the pool's defaults do.
+const KEPT_RESIDENT_BYTES: usize = 256 << 10;
+
+/// After each memory, so that most accesses need no check of their bounds.
+const GUARD_BYTES: u64 = 64 << 10;
+
+/// A call's stack, and what of it the component may use. The rest is the host's: if that overflowed,
+/// the process would end.
+const STACK_BYTES: usize = 2 << 20;
+const WASM_STACK_BYTES: usize = 512 << 10;
+
+/// Compiles and runs components. Cheap to clone: all clones are one engine.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the clones of an engine, its protocols and their calls share.
+pub(crate) struct Shared {
+    pub(crate) wasmtime: wasmtime::Engine,
+    pub(crate) linker: Linker<Guest>,
+    pub(crate) limits: Limits,
+    pub(crate) gate: Arc<Semaphore>,
+    pub(crate) calls: TaskTracker,
+    allocation: Allocation,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// wasmtime refuses the limits, or this machine.
+    #[error("WebAssembly cannot be run here: {0:#}")]
+    Wasmtime(wasmtime::Error),
+    /// The thread that interrupts components could not be started.
+    #[error("no thread to interrupt components: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl Engine {
+    /// An engine with these limits.
+    ///
+    /// # Errors
+    /// See [`EngineError`]. Missing address space is one only if [`Limits::allocation`] demands the pool.
+    pub fn new(limits: Limits) -> Result<Self, EngineError> {
+        let build = |allocation| wasmtime::Engine::new(&config(&limits, allocation));
+        let (wasmtime, allocation) = match limits.allocation {
+            Some(allocation) => (build(allocation).map_err(EngineError::Wasmtime)?, allocation),
+            None => match build(Allocation::Pooling) {
+                Ok(engine) => (engine, Allocation::Pooling),
+                Err(error) => {
+                    tracing::warn!(
+                        error = %format!("{error:#}"),
+                        "no address space for a pool of instances: each request allocates its own, which is slower"
+                    );
+                    (build(Allocation::OnDemand).map_err(EngineError::Wasmtime)?, Allocation::OnDemand)
+                }
+            },
+        };
+        let linker = linker(&wasmtime).map_err(EngineError::Wasmtime)?;
+        ticker::start(&wasmtime)?;
+        let gate = Arc::new(Semaphore::new(limits.concurrency as usize));
+        let calls = TaskTracker::new();
+        Ok(Self { shared: Arc::new(Shared { wasmtime, linker, limits, gate, calls, allocation }) })
+    }
+
+    /// How instances get their memory.
+    #[must_use]
+    pub fn allocation(&self) -> Allocation {
+        self.shared.allocation
+    }
+
+    /// How many calls run.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.shared.calls.len()
+    }
+
+    /// Waits until all calls have ended, also those whose callers went away. It keeps no new one from
+    /// beginning, and is bounded by [`Limits::deadline`] if none does.
+    pub async fn drain(&self) {
+        self.shared.calls.close();
+        self.shared.calls.wait().await;
+    }
+}
+
+fn config(limits: &Limits, allocation: Allocation) -> Config {
+    let mut config = Config::new();
+    // The concurrency meant here is that of WASI 0.3, inside one instance.
+    config
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .async_stack_size(STACK_BYTES)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .memory_guard_size(GUARD_BYTES);
+    match allocation {
+        Allocation::Pooling => {
+            // Policies run while the protocol's instance waits, on the same permit.
+            let instances = limits.concurrency.saturating_mul(2);
+            let mut pool = PoolingAllocationConfig::new();
+            pool.total_component_instances(instances)
+                .total_core_instances(instances.saturating_mul(MAX_CORE_INSTANCES))
+                .max_core_instances_per_component(MAX_CORE_INSTANCES)
+                .total_memories(instances.saturating_mul(MAX_MEMORIES))
+                .max_memories_per_component(MAX_MEMORIES)
+                .total_tables(instances.saturating_mul(MAX_TABLES))
+                .max_tables_per_component(MAX_TABLES)
+                .total_stacks(instances)
+                .max_memory_size(limits.memory_bytes)
+                .linear_memory_keep_resident(KEPT_RESIDENT_BYTES)
+                .pagemap_scan(Enabled::Auto);
+            config
+                .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+                .memory_reservation(limits.memory_bytes as u64);
+        }
+        Allocation::OnDemand => {
+            // Where address space is short, a memory takes what it uses, and moves when it grows.
+            config
+                .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+                .memory_reservation(0)
+                .memory_reservation_for_growth(1 << 20);
+        }
+    }
+    config
+}
+
+fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    bindings::Protocol::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    wasi::link(&mut linker)?;
+    Ok(linker)
+}

@@ -1,0 +1,143 @@
+//! What the host keeps for one instance.
+
+use std::sync::Arc;
+
+use tofu_state_store::Store;
+use tokio::time::Instant;
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime::{ResourceLimiter, UpdateDeadline};
+use wasmtime_wasi::cli::WasiCliCtx;
+
+use crate::content::Content;
+use crate::engine::Shared;
+use crate::fault::{OutOfTime, TooMuch};
+use crate::messages::Messages;
+use crate::meter::Meter;
+
+/// Blobs and streams that a component may hold at once.
+const MAX_RESOURCES: usize = 256;
+
+/// Bytes that the blobs of a component may stand for, all together: a request's body and a few states.
+const MAX_LENT_BYTES: usize = 512 << 20;
+
+/// Bytes that one host call may move into the host. A reply's own body and a document's `meta` are
+/// small; states stay where they are.
+const MAX_BYTES_PER_HOST_CALL: usize = 16 << 20;
+
+/// Elements of a table: functions that a component calls indirectly.
+const MAX_TABLE_ELEMENTS: usize = 20_000;
+
+/// Core instances, memories and tables in one component; a Rust component has 4, 1 and 2.
+pub(crate) const MAX_CORE_INSTANCES: u32 = 32;
+/// See [`MAX_CORE_INSTANCES`].
+pub(crate) const MAX_MEMORIES: u32 = 1;
+/// See [`MAX_CORE_INSTANCES`].
+pub(crate) const MAX_TABLES: u32 = 8;
+
+/// The store of documents that a call may use.
+#[derive(Clone)]
+pub(crate) struct Reachable {
+    /// Where the calls go.
+    pub(crate) store: Arc<dyn Store>,
+    /// Until when calls wait for a store that fails over; none: they do not.
+    pub(crate) wait_until: Option<Instant>,
+}
+
+/// What the host keeps for one instance, and drops with it.
+pub(crate) struct Guest {
+    /// Its blobs and streams.
+    pub(crate) table: ResourceTable,
+    /// WASI's arguments, environment and standard streams, all of them empty.
+    pub(crate) cli: WasiCliCtx,
+    /// What it wrote to standard error.
+    pub(crate) messages: Messages,
+    /// Counts its computing time.
+    pub(crate) meter: Arc<Meter>,
+    /// The store; none while a component is loaded.
+    pub(crate) reachable: Option<Reachable>,
+    /// Its memory.
+    pub(crate) memory: Memory,
+    lent_bytes: usize,
+}
+
+impl Guest {
+    /// A wasmtime store with a new guest and all its limits.
+    pub(crate) fn fresh(shared: &Shared, reachable: Option<Reachable>) -> wasmtime::Store<Self> {
+        let meter = Arc::new(Meter::default());
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        let guest = Self {
+            table,
+            cli: WasiCliCtx::default(),
+            messages: Messages::default(),
+            meter: Arc::clone(&meter),
+            reachable,
+            memory: Memory { bytes: shared.limits.memory_bytes, refused: false },
+            lent_bytes: 0,
+        };
+        let mut store = wasmtime::Store::new(&shared.wasmtime, guest);
+        store.limiter(|guest| &mut guest.memory);
+        store.set_hostcall_fuel(MAX_BYTES_PER_HOST_CALL);
+        store.set_max_component_handles(MAX_RESOURCES);
+        let computing = shared.limits.computing;
+        // Yielding lets other calls have the thread, and the hard deadline be seen.
+        store.epoch_deadline_callback(move |_| {
+            if meter.spent() > computing { Err(OutOfTime(computing).into()) } else { Ok(UpdateDeadline::Yield(1)) }
+        });
+        store.set_epoch_deadline(1);
+        store
+    }
+
+    /// Gives the component a handle to `content`.
+    pub(crate) fn lend(&mut self, content: Content) -> wasmtime::Result<Resource<Content>> {
+        self.lent_bytes = self.lent_bytes.saturating_add(content.bytes().len());
+        if self.lent_bytes > MAX_LENT_BYTES {
+            return Err(TooMuch("blobs").into());
+        }
+        Ok(self.table.push(content)?)
+    }
+
+    /// Ends a handle.
+    pub(crate) fn take_back(&mut self, blob: Resource<Content>) -> wasmtime::Result<Content> {
+        let content = self.table.delete(blob)?;
+        self.lent_bytes = self.lent_bytes.saturating_sub(content.bytes().len());
+        Ok(content)
+    }
+}
+
+/// Bounds an instance's memory, and remembers having refused some: the trap that follows says only
+/// `unreachable`.
+pub(crate) struct Memory {
+    bytes: usize,
+    /// More was asked for than there may be.
+    pub(crate) refused: bool,
+}
+
+impl ResourceLimiter for Memory {
+    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = desired <= self.bytes && maximum.is_none_or(|maximum| desired <= maximum);
+        self.refused |= !allowed;
+        Ok(allowed)
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.refused = true;
+        Ok(())
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= MAX_TABLE_ELEMENTS && maximum.is_none_or(|maximum| desired <= maximum))
+    }
+
+    fn instances(&self) -> usize {
+        MAX_CORE_INSTANCES as usize
+    }
+
+    fn tables(&self) -> usize {
+        MAX_TABLES as usize
+    }
+
+    fn memories(&self) -> usize {
+        MAX_MEMORIES as usize
+    }
+}

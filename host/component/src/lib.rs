@@ -1,0 +1,40 @@
+//! Runs the protocol component: an engine, a fresh instance for every request, limits, loading.
+//!
+//! It knows no sockets and no protocol. A component gets the imports of its world and an empty WASI;
+//! whatever it does (trap, loop, eat memory) ends its own request and nothing else. A call that has
+//! begun is finished even when the caller goes away, and the drain waits for it.
+
+mod bindings;
+mod call;
+mod content;
+mod convert;
+mod engine;
+pub mod exchange;
+mod fault;
+mod form;
+mod guest;
+mod imports;
+mod limits;
+mod load;
+mod messages;
+mod meter;
+pub mod pinned;
+mod routes;
+mod store_calls;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod ticker;
+mod wasi;
+
+pub use bindings::exports::tofu_state::backend::handler::{
+    BodySize, Event, ForceUnlock, Operation, Right, Route, Settings,
+};
+pub use bindings::tofu_state::backend::types::{Caller, CallerKind, Rights, StateHeader, TraceContext};
+pub use engine::{Engine, EngineError};
+pub use exchange::{Failure, Reply, ReplyBody, Request, Surroundings};
+pub use form::FormError;
+pub use limits::{Allocation, Limits};
+pub use load::{LoadError, Protocol};
+
+/// The protocol component that is built with this crate, see `build.rs`.
+pub static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/protocol.wasm"));

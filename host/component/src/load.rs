@@ -1,0 +1,141 @@
+//! Loading a component: check, compile, link, and ask it for its routes.
+
+use std::sync::Arc;
+use std::thread;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::Component;
+
+use crate::bindings::ProtocolPre;
+use crate::engine::{Engine, Shared};
+use crate::form::{self, FormError};
+use crate::guest::Guest;
+use crate::{Failure, Route, fault, imports, routes};
+
+/// The most routes that are looked through for every request.
+const MAX_ROUTES: usize = 256;
+
+/// A component that is ready to be called. Cheap to clone.
+#[derive(Clone)]
+pub struct Protocol {
+    pub(crate) loaded: Arc<Loaded>,
+}
+
+/// What is made of a component once.
+pub(crate) struct Loaded {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pre: ProtocolPre<Guest>,
+    digest: String,
+    routes: Vec<Route>,
+}
+
+impl Loaded {
+    /// The SHA-256 of the component's bytes, in hex.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+}
+
+/// Why a component was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is not one.
+    #[error("this is no component: {0}")]
+    Form(#[from] FormError),
+    /// It does not validate, or exceeds a limit of the engine.
+    #[error("the component cannot be compiled: {0}")]
+    Compile(String),
+    /// It wants more of the world than a component gets; the names of those imports.
+    #[error("the component imports what no component gets: {}", .0.join(", "))]
+    Imports(Vec<String>),
+    /// It is a component of another world, or of another version of the contract.
+    #[error("the component does not fit the contract: {0}")]
+    Contract(String),
+    /// It failed when asked for its routes, or named nonsense.
+    #[error("the component does not tell its routes: {0}")]
+    Routes(String),
+}
+
+impl Engine {
+    /// Makes a component ready to be called. Compiling takes tens of milliseconds, in builds without
+    /// optimisation more: call it on a thread that may block.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn load(&self, bytes: &[u8]) -> Result<Protocol, LoadError> {
+        form::check(bytes)?;
+        let shared = &self.shared;
+        let component = Component::from_binary(&shared.wasmtime, bytes)
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let forbidden = imports::forbidden(&component);
+        if !forbidden.is_empty() {
+            return Err(LoadError::Imports(forbidden));
+        }
+        let contract = |error: wasmtime::Error| LoadError::Contract(format!("{error:#}"));
+        let pre = shared.linker.instantiate_pre(&component).map_err(contract)?;
+        let pre = ProtocolPre::new(pre).map_err(contract)?;
+        let routes = ask_routes(shared, &pre).map_err(LoadError::Routes)?;
+        let digest = hex::encode(Sha256::digest(bytes));
+        Ok(Protocol { loaded: Arc::new(Loaded { shared: Arc::clone(shared), pre, digest, routes }) })
+    }
+}
+
+impl Protocol {
+    /// The SHA-256 of the component's bytes, in hex.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.loaded.digest
+    }
+
+    /// The routes that the component serves.
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.loaded.routes
+    }
+
+    /// The route of a request, and how many leading segments of `path` belong to it; what follows
+    /// them is the state's path. A request that fits none needs `read`, has a small body, and its
+    /// store calls do not wait.
+    #[must_use]
+    pub fn route(&self, method: &str, path: &[String]) -> (Route, usize) {
+        routes::find(&self.loaded.routes, method, path)
+    }
+}
+
+impl std::fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Protocol").field("digest", &self.loaded.digest).finish_non_exhaustive()
+    }
+}
+
+/// On a thread and a runtime of its own: this may be called inside another runtime, where nothing can
+/// be waited for without blocking it.
+fn ask_routes(shared: &Shared, pre: &ProtocolPre<Guest>) -> Result<Vec<Route>, String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
+    let asked = thread::scope(|scope| {
+        scope
+            .spawn(|| {
+                let limit = shared.limits.deadline;
+                let asking = async { tokio::time::timeout(limit, call_routes(shared, pre)).await };
+                runtime.block_on(asking).unwrap_or(Err(Failure::Deadline))
+            })
+            .join()
+    });
+    let routes = asked.map_err(|_| "the host panicked".to_owned())?.map_err(|failure| failure.to_string())?;
+    if routes.len() > MAX_ROUTES {
+        return Err(format!("{} routes, more than {MAX_ROUTES}", routes.len()));
+    }
+    Ok(routes)
+}
+
+async fn call_routes(shared: &Shared, pre: &ProtocolPre<Guest>) -> Result<Vec<Route>, Failure> {
+    let mut store = Guest::fresh(shared, None);
+    let meter = Arc::clone(&store.data().meter);
+    let asking = async {
+        let instance = pre.instantiate_async(&mut store).await?;
+        instance.tofu_state_backend_handler().call_routes(&mut store).await
+    };
+    let answer = meter.charge(asking).await;
+    answer.map_err(|error| fault::diagnose(&error, store.data()))
+}

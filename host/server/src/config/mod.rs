@@ -1,0 +1,293 @@
+//! The configuration: every setting read and checked before the first mistake is reported, so that one
+//! start shows them all. Nothing is opened or connected to here.
+
+pub mod mistakes;
+pub mod settings;
+pub mod source;
+mod store;
+pub mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tofu_state_component::pinned::Pinned;
+use tofu_state_component::{ForceUnlock, Settings};
+
+use crate::access::sources::Sources;
+use crate::access::tokens::Tokens;
+pub use mistakes::{Mistake, Mistakes, Wrong};
+pub use source::{Secret, Source};
+use source::Reading;
+pub use store::{OpenBao, StoreChoice};
+pub use values::Bind;
+
+/// The shortest `LOCK_TTL`: a client shows a sign of life at least every 20 s while it applies, but a
+/// plan can compute for minutes without any.
+const SHORTEST_LOCK_TTL: Duration = Duration::from_secs(10 * 60);
+/// The longest `LOCK_TTL`.
+const LONGEST_LOCK_TTL: Duration = Duration::from_secs(366 * 24 * 3600);
+/// The longest `STORE_WAIT`: proxies and people give up before.
+const LONGEST_STORE_WAIT: Duration = Duration::from_secs(120);
+/// A shared token shorter than this can be guessed.
+const SHORT_TOKEN: usize = 16;
+/// The least `MAX_STATE_BYTES` and `MAX_BODY_MEMORY`: a lock's body must fit.
+const LEAST_BODY: u64 = 64 * 1024;
+
+/// What the command line alone says, apart from the settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Make a token for callers if there is none yet (`--make-token`).
+    pub make_token: bool,
+}
+
+/// The checked configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// Where states are served.
+    pub listen: Bind,
+    /// Where the server is watched.
+    pub admin: Bind,
+    /// Which store holds the states.
+    pub store: StoreChoice,
+    /// How long requests wait for a store that fails over; none: not at all.
+    pub store_wait: Option<Duration>,
+    /// How many revisions of each state stay recoverable.
+    pub keep_versions: u32,
+    /// Where the callers' tokens come from.
+    pub callers: Callers,
+    /// The component to serve instead of the one built in.
+    pub component: Option<Pinned>,
+    /// The largest state in bytes.
+    pub max_state_bytes: usize,
+    /// How many bytes the bodies of all requests in flight may take.
+    pub max_body_memory: usize,
+    /// What concerns the protocol and not the host.
+    pub protocol: Settings,
+    /// What is not wrong, but worth a line in the log.
+    pub warnings: Vec<String>,
+    /// How and what to log.
+    pub logging: Logging,
+}
+
+/// Where the callers' tokens come from.
+#[derive(Debug)]
+pub enum Callers {
+    /// From the configuration, where they can change, and as they are at the moment.
+    Configured(Sources, Tokens),
+    /// A shared token is made in this folder, `DATA_DIR` (`--make-token`).
+    Make(PathBuf),
+}
+
+/// How and what to log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// How lines look; none: text on a terminal, else JSON.
+    pub format: Option<LogFormat>,
+    /// A filter in the syntax of `RUST_LOG`, checked.
+    pub filter: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads and checks every setting.
+    ///
+    /// # Errors
+    /// All mistakes at once.
+    pub fn read(source: &Source<'_>, options: &Options) -> Result<Self, Mistakes> {
+        let mut reading = Reading::new(source);
+        let r = &mut reading;
+
+        let listen = listen(r, options);
+        let admin = r.value(&settings::ADMIN_ADDR, values::bind);
+        let tls_terminated = r.value(&settings::TLS_TERMINATED, values::boolean);
+        let store = store::choice(r);
+        let store_wait =
+            r.value(&settings::STORE_WAIT, |text| values::duration(text, Duration::ZERO, LONGEST_STORE_WAIT));
+        let keep_versions = r.value(&settings::KEEP_VERSIONS, |text| values::number(text, 1, 1_000_000));
+        let callers = callers(r, options, listen.as_ref());
+        let component = component(r);
+        let max_state_bytes = r.value(&settings::MAX_STATE_BYTES, |text| values::size(text, LEAST_BODY));
+        let max_body_memory = r.value(&settings::MAX_BODY_MEMORY, |text| values::size(text, LEAST_BODY));
+        let protocol = protocol(r);
+        let logging = logging(r);
+        not_yet(r);
+
+        if let (Some(listen), Some(false)) = (&listen, tls_terminated)
+            && !listen.is_loopback()
+        {
+            r.warnings.push(format!(
+                "LISTEN_ADDR {listen} is served without TLS: tokens and states cross the network in clear text, \
+                 unless a proxy in front speaks TLS (then set TLS_TERMINATED=true)"
+            ));
+        }
+        if let (Some(state), Some(memory)) = (max_state_bytes, max_body_memory)
+            && state > memory
+        {
+            let wrong = Wrong::new(
+                "smaller than MAX_STATE_BYTES: the largest state could never be sent",
+                "raise it, or lower MAX_STATE_BYTES",
+            );
+            r.mistake(settings::MAX_BODY_MEMORY.name, Some(memory.to_string()), wrong);
+        }
+
+        let warnings = std::mem::take(&mut reading.warnings);
+        match (
+            reading.is_clean(),
+            (listen, admin, store, store_wait, keep_versions, callers, max_state_bytes, max_body_memory, protocol, logging),
+        ) {
+            (
+                true,
+                (
+                    Some(listen),
+                    Some(admin),
+                    Some(store),
+                    Some(store_wait),
+                    Some(keep_versions),
+                    Some(callers),
+                    Some(max_state_bytes),
+                    Some(max_body_memory),
+                    Some(protocol),
+                    Some(logging),
+                ),
+            ) => Ok(Self {
+                listen,
+                admin,
+                store,
+                store_wait: (!store_wait.is_zero()).then_some(store_wait),
+                keep_versions,
+                callers,
+                component,
+                max_state_bytes,
+                max_body_memory,
+                protocol,
+                warnings,
+                logging,
+            }),
+            _ => Err(reading.mistakes()),
+        }
+    }
+}
+
+/// Where a server on this machine is watched, for `healthcheck`.
+///
+/// # Errors
+/// The mistake in it.
+pub fn admin_address(source: &Source<'_>) -> Result<Bind, Mistakes> {
+    let mut reading = Reading::new(source);
+    match reading.value(&settings::ADMIN_ADDR, values::bind) {
+        Some(address) => Ok(address),
+        None => Err(reading.mistakes()),
+    }
+}
+
+/// With a token just made, only this machine may connect: so that is the default then.
+fn listen(r: &mut Reading<'_>, options: &Options) -> Option<Bind> {
+    if options.make_token && r.given(&settings::LISTEN_ADDR).is_none() {
+        return Some(Bind { host: Some("127.0.0.1".to_owned()), port: 8080 });
+    }
+    r.value(&settings::LISTEN_ADDR, values::bind)
+}
+
+fn callers(r: &mut Reading<'_>, options: &Options, listen: Option<&Bind>) -> Option<Callers> {
+    let token_given = [settings::API_TOKEN.name.to_owned(), settings::API_TOKEN.file_variable()]
+        .iter()
+        .any(|name| r.variable(name).is_some());
+    let file_given = r.given(&settings::TOKENS_FILE).is_some();
+    if options.make_token {
+        if token_given || file_given {
+            let wrong = Wrong::new("a token is configured already", "leave --make-token out, or the tokens");
+            r.mistake("--make-token", None, wrong);
+            return None;
+        }
+        if listen.is_some_and(|listen| !listen.is_loopback()) {
+            let wrong = Wrong::new(
+                "LISTEN_ADDR can be reached from other machines",
+                "listen on 127.0.0.1 or [::1], or configure a token of your own",
+            );
+            r.mistake("--make-token", None, wrong);
+            return None;
+        }
+        return r.value(&settings::DATA_DIR, values::path).map(Callers::Make);
+    }
+    if !token_given && !file_given {
+        let wrong = Wrong::new(
+            "neither it nor TOKENS_FILE is set, and the server does not serve states to everybody",
+            "set one of them, for instance API_TOKEN to what `openssl rand -hex 32` prints",
+        );
+        r.mistake(settings::API_TOKEN.name, None, wrong);
+        return None;
+    }
+    let shared = r.secret(&settings::API_TOKEN);
+    if let Some(secret) = &shared
+        && secrecy::ExposeSecret::expose_secret(&secret.value).len() < SHORT_TOKEN
+    {
+        r.warnings.push(format!("API_TOKEN has fewer than {SHORT_TOKEN} characters and can be guessed"));
+    }
+    let tokens_file = r.value(&settings::TOKENS_FILE, values::path);
+    let sources = Sources { shared, tokens_file };
+    match sources.read() {
+        Ok(tokens) => Some(Callers::Configured(sources, tokens)),
+        Err(mistakes) => {
+            mistakes.into_iter().for_each(|mistake| r.mistake(&mistake.setting, mistake.value, mistake.wrong));
+            None
+        }
+    }
+}
+
+fn component(r: &mut Reading<'_>) -> Option<Pinned> {
+    r.given(&settings::PROTOCOL_COMPONENT)?;
+    r.value(&settings::PROTOCOL_COMPONENT, |text| {
+        text.parse::<Pinned>()
+            .map_err(|error| Wrong::new(error.to_string(), "write `PATH@sha256:` and 64 hexadecimal digits"))
+    })
+}
+
+fn protocol(r: &mut Reading<'_>) -> Option<Settings> {
+    let path_segments = r.value(&settings::PATH_SEGMENTS, |text| values::number(text, 1, 8));
+    let lock_ttl = r.value(&settings::LOCK_TTL, |text| match text {
+        "off" => Ok(None),
+        text => values::duration(text, SHORTEST_LOCK_TTL, LONGEST_LOCK_TTL)
+            .map(Some)
+            .map_err(|wrong| Wrong::new(wrong.what, format!("{}, or `off`", wrong.write))),
+    });
+    let force_unlock = r.value(&settings::FORCE_UNLOCK, |text| {
+        let choices = [("any", ForceUnlock::Any), ("id", ForceUnlock::Id), ("off", ForceUnlock::Off)];
+        values::choice(text, &choices)
+    });
+    Some(Settings {
+        path_segments: u8::try_from(path_segments?).ok()?,
+        lock_ttl: lock_ttl?.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
+        force_unlock: force_unlock?,
+    })
+}
+
+fn logging(r: &mut Reading<'_>) -> Option<Logging> {
+    let format = r.value(&settings::LOG_FORMAT, |text| {
+        values::choice(text, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+    });
+    let filter = r.value(&settings::RUST_LOG, |text| {
+        tracing_subscriber::EnvFilter::builder().parse(text).map(|_| text.to_owned()).map_err(|error| {
+            Wrong::new(format!("not a log filter: {error}"), "write a level such as `info`, or `tofu_state=debug,info`")
+        })
+    });
+    Some(Logging { format, filter: filter? })
+}
+
+fn not_yet(r: &mut Reading<'_>) {
+    for (name, remedy) in settings::NOT_YET {
+        if let Some(value) = r.variable(name) {
+            r.mistake(name, Some(value), Wrong::new("this release does not know the setting yet", *remedy));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,300 @@
+//! The settings: their names, defaults and what they mean. The command line's flags and its help are
+//! made of this table, so that neither can drift from what is read.
+
+/// One setting. It is read from a flag, or else from the environment.
+#[derive(Debug)]
+pub struct Setting {
+    /// The name in the environment.
+    pub name: &'static str,
+    /// What stands in the help for the value.
+    pub value: &'static str,
+    /// What holds where nothing is given.
+    pub default: Option<&'static str>,
+    /// A secret is no flag (a command line is seen by everybody on the machine), may be read from a file
+    /// named by `<name>_FILE`, and is never shown.
+    pub secret: bool,
+    /// The heading in the help under which it stands.
+    pub heading: &'static str,
+    /// What it means, with units.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// The flag's long name: `listen-addr` for `LISTEN_ADDR`.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        self.name.to_ascii_lowercase().replace('_', "-")
+    }
+
+    /// The variable that names a file with the secret.
+    #[must_use]
+    pub fn file_variable(&self) -> String {
+        format!("{}_FILE", self.name)
+    }
+}
+
+const ADDRESSES: &str = "Addresses";
+const STORES: &str = "Store";
+const CALLERS: &str = "Callers";
+const LIMITS: &str = "Limits";
+const PROTOCOL: &str = "Protocol";
+const LOGS: &str = "Logs";
+
+/// Where states are served.
+pub const LISTEN_ADDR: Setting = Setting {
+    name: "LISTEN_ADDR",
+    value: "ADDRESS",
+    default: Some(":8080"),
+    secret: false,
+    heading: ADDRESSES,
+    help: "Where states are served: `host:port`, or `:port` for all addresses. Port 0 takes a free one.",
+};
+
+/// Where the server is watched.
+pub const ADMIN_ADDR: Setting = Setting {
+    name: "ADMIN_ADDR",
+    value: "ADDRESS",
+    default: Some("127.0.0.1:9090"),
+    secret: false,
+    heading: ADDRESSES,
+    help: "Where /livez, /readyz and /metrics are served, without authentication.",
+};
+
+/// Whether something in front of the server speaks TLS.
+pub const TLS_TERMINATED: Setting = Setting {
+    name: "TLS_TERMINATED",
+    value: "true|false",
+    default: Some("false"),
+    secret: false,
+    heading: ADDRESSES,
+    help: "Whether a proxy in front speaks TLS; silences the warning about tokens sent in clear text.",
+};
+
+/// Which store holds the states.
+pub const STORE: Setting = Setting {
+    name: "STORE",
+    value: "openbao|embedded",
+    default: None,
+    secret: false,
+    heading: STORES,
+    help: "Which store holds the states. `openbao` is implied by BAO_TOKEN. There is no default: the server \
+           never falls back to a disk nobody chose.",
+};
+
+/// Where OpenBao is.
+pub const BAO_ADDR: Setting = Setting {
+    name: "BAO_ADDR",
+    value: "URL",
+    default: Some("http://localhost:8200"),
+    secret: false,
+    heading: STORES,
+    help: "Where OpenBao is.",
+};
+
+/// OpenBao's namespace.
+pub const BAO_NAMESPACE: Setting = Setting {
+    name: "BAO_NAMESPACE",
+    value: "NAMESPACE",
+    default: None,
+    secret: false,
+    heading: STORES,
+    help: "OpenBao's namespace, if states lie in one.",
+};
+
+/// The server's own token for OpenBao.
+pub const BAO_TOKEN: Setting = Setting {
+    name: "BAO_TOKEN",
+    value: "TOKEN",
+    default: None,
+    secret: true,
+    heading: STORES,
+    help: "The server's own token for OpenBao.",
+};
+
+/// The KV v2 mount.
+pub const BAO_MOUNT: Setting = Setting {
+    name: "BAO_MOUNT",
+    value: "MOUNT",
+    default: Some("states"),
+    secret: false,
+    heading: STORES,
+    help: "The KV v2 mount that holds the states.",
+};
+
+/// A private CA.
+pub const BAO_CACERT: Setting = Setting {
+    name: "BAO_CACERT",
+    value: "FILE",
+    default: None,
+    secret: false,
+    heading: STORES,
+    help: "Certificates (PEM) of a private CA that signed OpenBao's certificate.",
+};
+
+/// How long requests wait for a store that fails over.
+pub const STORE_WAIT: Setting = Setting {
+    name: "STORE_WAIT",
+    value: "DURATION",
+    default: Some("20s"),
+    secret: false,
+    heading: STORES,
+    help: "How long requests that change something wait for a store that fails over, before they are answered \
+           with 503. At most 2m; 0s: not at all.",
+};
+
+/// Where the embedded store lies.
+pub const DATA_DIR: Setting = Setting {
+    name: "DATA_DIR",
+    value: "FOLDER",
+    default: Some("./tofu-state-data"),
+    secret: false,
+    heading: STORES,
+    help: "The embedded store's folder. One server at a time may use it.",
+};
+
+/// How many revisions stay recoverable.
+pub const KEEP_VERSIONS: Setting = Setting {
+    name: "KEEP_VERSIONS",
+    value: "NUMBER",
+    default: Some("100"),
+    secret: false,
+    heading: STORES,
+    help: "How many revisions of each state stay recoverable. A long apply writes one every 20 seconds.",
+};
+
+/// The token that all callers share.
+pub const API_TOKEN: Setting = Setting {
+    name: "API_TOKEN",
+    value: "TOKEN",
+    default: None,
+    secret: true,
+    heading: CALLERS,
+    help: "A token that all callers share, with all rights. Callers send it as a Bearer token, or as the password \
+           of Basic authentication with any user name.",
+};
+
+/// The file of named tokens.
+pub const TOKENS_FILE: Setting = Setting {
+    name: "TOKENS_FILE",
+    value: "FILE",
+    default: None,
+    secret: false,
+    heading: CALLERS,
+    help: "A TOML file of named tokens with paths, rights and expiry (see `tofu-state token hash --help`). It is \
+           read again when it changes.",
+};
+
+/// The largest state.
+pub const MAX_STATE_BYTES: Setting = Setting {
+    name: "MAX_STATE_BYTES",
+    value: "SIZE",
+    default: Some("64MiB"),
+    secret: false,
+    heading: LIMITS,
+    help: "The largest state that is accepted; larger ones are answered with 413.",
+};
+
+/// Memory for bodies in flight.
+pub const MAX_BODY_MEMORY: Setting = Setting {
+    name: "MAX_BODY_MEMORY",
+    value: "SIZE",
+    default: Some("256MiB"),
+    secret: false,
+    heading: LIMITS,
+    help: "How much memory the bodies of all requests in flight may take; above it requests are answered with 503.",
+};
+
+/// Another component than the one built in.
+pub const PROTOCOL_COMPONENT: Setting = Setting {
+    name: "PROTOCOL_COMPONENT",
+    value: "PATH@sha256:HEX",
+    default: None,
+    secret: false,
+    heading: PROTOCOL,
+    help: "A protocol component to serve instead of the one built in, pinned by its digest.",
+};
+
+/// How deep a state's path may be.
+pub const PATH_SEGMENTS: Setting = Setting {
+    name: "PATH_SEGMENTS",
+    value: "NUMBER",
+    default: Some("2"),
+    secret: false,
+    heading: PROTOCOL,
+    help: "How many segments a state's path may have at most, 1 to 8.",
+};
+
+/// From which age a lock may be taken over.
+pub const LOCK_TTL: Setting = Setting {
+    name: "LOCK_TTL",
+    value: "DURATION|off",
+    default: Some("off"),
+    secret: false,
+    heading: PROTOCOL,
+    help: "How long after its holder's last sign of life a lock may be taken over; at least 10m, or `off`: never.",
+};
+
+/// Which forced unlocks are allowed.
+pub const FORCE_UNLOCK: Setting = Setting {
+    name: "FORCE_UNLOCK",
+    value: "any|id|off",
+    default: Some("any"),
+    secret: false,
+    heading: PROTOCOL,
+    help: "Which forced unlocks are allowed: `any`; only with the lock's `id` (Terraform's force-unlock sends none, \
+           OpenTofu's does); or `off`.",
+};
+
+/// How log lines look.
+pub const LOG_FORMAT: Setting = Setting {
+    name: "LOG_FORMAT",
+    value: "text|json",
+    default: None,
+    secret: false,
+    heading: LOGS,
+    help: "How log lines look. Without it: text on a terminal, else JSON.",
+};
+
+/// Which log lines are written.
+pub const RUST_LOG: Setting = Setting {
+    name: "RUST_LOG",
+    value: "FILTER",
+    default: Some("info"),
+    secret: false,
+    heading: LOGS,
+    help: "Which log lines are written: a level (error, warn, info, debug, trace), or levels for modules.",
+};
+
+/// All settings, in the order of the help.
+pub const ALL: &[&Setting] = &[
+    &LISTEN_ADDR,
+    &ADMIN_ADDR,
+    &TLS_TERMINATED,
+    &STORE,
+    &BAO_ADDR,
+    &BAO_NAMESPACE,
+    &BAO_TOKEN,
+    &BAO_MOUNT,
+    &BAO_CACERT,
+    &STORE_WAIT,
+    &DATA_DIR,
+    &KEEP_VERSIONS,
+    &API_TOKEN,
+    &TOKENS_FILE,
+    &MAX_STATE_BYTES,
+    &MAX_BODY_MEMORY,
+    &PROTOCOL_COMPONENT,
+    &PATH_SEGMENTS,
+    &LOCK_TTL,
+    &FORCE_UNLOCK,
+    &LOG_FORMAT,
+    &RUST_LOG,
+];
+
+/// Settings of later releases. Ignoring one of them would be unsafe: whoever sets it counts on it.
+pub const NOT_YET: &[(&str, &str)] = &[
+    ("TLS_CERT_FILE", "let a proxy in front speak TLS and set TLS_TERMINATED=true"),
+    ("TLS_KEY_FILE", "let a proxy in front speak TLS and set TLS_TERMINATED=true"),
+    ("POLICY_FILE", "remove it: this release applies no policies"),
+    ("ADMIN_SOCKET", "remove it"),
+];

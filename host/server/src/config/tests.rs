@@ -1,0 +1,143 @@
+//! Every mistake at once, no secret in any, and what the defaults are.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+use super::*;
+
+fn read_with(flags: &[(&str, &str)], variables: &[(&str, &str)], options: &Options) -> Result<Config, Mistakes> {
+    let flags: HashMap<_, _> = flags.iter().copied().collect();
+    let variables: HashMap<_, _> = variables.iter().copied().collect();
+    let flag = |name: &str| flags.get(name).map(|value| (*value).to_owned());
+    let variable = |name: &str| variables.get(name).map(OsString::from);
+    Config::read(&Source { flag: &flag, variable: &variable }, options)
+}
+
+fn read(variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    read_with(&[], variables, &Options::default())
+}
+
+const TOKEN: (&str, &str) = ("API_TOKEN", "a-token-that-is-long-enough");
+
+#[test]
+fn defaults_with_the_least_that_must_be_said() {
+    let config = read(&[TOKEN, ("STORE", "embedded")]).unwrap();
+    assert_eq!(config.listen.to_string(), ":8080");
+    assert_eq!(config.admin.to_string(), "127.0.0.1:9090");
+    assert!(matches!(&config.store, StoreChoice::Embedded(folder) if folder.ends_with("tofu-state-data")));
+    assert_eq!(config.store_wait, Some(Duration::from_secs(20)));
+    assert_eq!(config.keep_versions, 100);
+    assert_eq!((config.max_state_bytes, config.max_body_memory), (64 << 20, 256 << 20));
+    assert_eq!((config.protocol.path_segments, config.protocol.lock_ttl), (2, None));
+    assert!(matches!(config.protocol.force_unlock, ForceUnlock::Any));
+    assert_eq!(config.logging, Logging { format: None, filter: "info".to_owned() });
+    assert_eq!(config.warnings.len(), 1, "plaintext beyond loopback: {:?}", config.warnings);
+}
+
+#[test]
+fn all_mistakes_at_once_and_no_secret_among_them() {
+    let secret = "hunter2 with a space";
+    let mistakes = read(&[
+        ("LISTEN_ADDR", "nowhere"),
+        ("ADMIN_ADDR", "::1:9"),
+        ("STORE", "disk"),
+        ("STORE_WAIT", "soon"),
+        ("API_TOKEN", secret),
+        ("MAX_STATE_BYTES", "1"),
+        ("PATH_SEGMENTS", "9"),
+        ("LOCK_TTL", "5m"),
+        ("FORCE_UNLOCK", "maybe"),
+        ("LOG_FORMAT", "xml"),
+        ("KEEP_VERSIONS", "0"),
+        ("BAO_TOKEN", "a"),
+        ("BAO_TOKEN_FILE", "/b"),
+        ("PROTOCOL_COMPONENT", "file.wasm"),
+        ("POLICY_FILE", "policies.toml"),
+        ("TLS_TERMINATED", "yes"),
+    ])
+    .unwrap_err();
+    let text = mistakes.to_string();
+    for setting in [
+        "LISTEN_ADDR",
+        "ADMIN_ADDR",
+        "STORE",
+        "STORE_WAIT",
+        "API_TOKEN",
+        "MAX_STATE_BYTES",
+        "PATH_SEGMENTS",
+        "LOCK_TTL",
+        "FORCE_UNLOCK",
+        "LOG_FORMAT",
+        "KEEP_VERSIONS",
+        "BAO_TOKEN",
+        "PROTOCOL_COMPONENT",
+        "POLICY_FILE",
+        "TLS_TERMINATED",
+    ] {
+        assert!(mistakes.0.iter().any(|mistake| mistake.setting == setting), "{setting} is missing in {text}");
+    }
+    assert_eq!(mistakes.0.len(), 15, "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn no_store_and_no_token_are_refused_with_an_explanation() {
+    let text = read(&[]).unwrap_err().to_string();
+    assert!(text.contains("never falls back to a disk nobody chose") && text.contains("API_TOKEN"), "{text}");
+}
+
+#[test]
+fn a_token_implies_openbao() {
+    let config = read(&[TOKEN, ("BAO_TOKEN", "root"), ("BAO_ADDR", "http://bao.example:8200/")]).unwrap();
+    let StoreChoice::OpenBao(bao) = &config.store else { panic!("{:?}", config.store) };
+    assert_eq!((bao.address.as_str(), bao.mount.as_str()), ("http://bao.example:8200", "states"));
+    assert!(config.warnings.iter().any(|warning| warning.contains("BAO_ADDR")));
+    assert!(!format!("{config:?}").contains("root"));
+    assert!(read(&[TOKEN, ("STORE", "openbao")]).unwrap_err().to_string().contains("BAO_TOKEN"));
+}
+
+#[test]
+fn empty_is_unset_and_flags_win() {
+    let config = read_with(
+        &[("listen-addr", "127.0.0.1:1"), ("keep-versions", "7")],
+        &[TOKEN, ("STORE", "embedded"), ("LISTEN_ADDR", "bad"), ("STORE_WAIT", ""), ("KEEP_VERSIONS", "8")],
+        &Options::default(),
+    )
+    .unwrap();
+    assert_eq!((config.listen.to_string().as_str(), config.keep_versions), ("127.0.0.1:1", 7));
+    assert!(config.warnings.is_empty());
+}
+
+#[test]
+fn a_secret_in_a_file_loses_its_newline() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "a-token-that-is-long-enough\n").unwrap();
+    let file = file.to_str().unwrap();
+    let config = read(&[("API_TOKEN_FILE", file), ("STORE", "embedded")]).unwrap();
+    let Callers::Configured(sources, _) = &config.callers else { panic!() };
+    let secret = sources.shared.as_ref().unwrap();
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&secret.value), "a-token-that-is-long-enough");
+    let both = read(&[TOKEN, ("API_TOKEN_FILE", file), ("STORE", "embedded")]).unwrap_err();
+    assert!(both.to_string().contains("set one of the two"));
+    let missing = read(&[("API_TOKEN_FILE", "/nowhere/at/all"), ("STORE", "embedded")]).unwrap_err();
+    assert!(missing.to_string().contains("/nowhere/at/all"));
+}
+
+#[test]
+fn a_token_is_made_for_this_machine_only() {
+    let make = Options { make_token: true };
+    let config = read_with(&[("store", "embedded")], &[], &make).unwrap();
+    assert!(matches!(config.callers, Callers::Make(_)) && config.listen.is_loopback());
+    assert!(read_with(&[("store", "embedded")], &[TOKEN], &make).is_err());
+    assert!(read_with(&[("store", "embedded"), ("listen-addr", ":0")], &[], &make).is_err());
+}
+
+#[test]
+fn every_default_can_be_read() {
+    for setting in settings::ALL.iter().filter(|setting| !setting.secret) {
+        let Some(default) = setting.default else { continue };
+        let read = read(&[TOKEN, ("STORE", "embedded"), (setting.name, default)]);
+        assert!(read.is_ok(), "{}: {read:?}", setting.name);
+    }
+}

@@ -1,0 +1,128 @@
+//! Accepts connections, and lets them end when the server stops.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Limits;
+use crate::config::Bind;
+
+/// How long to wait after the operating system refused a connection: most likely all file descriptors
+/// are in use, and trying again at once would only burn time.
+const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(100);
+
+/// Something that answers requests.
+pub trait Answer: Send + Sync + 'static {
+    /// Answers one request.
+    fn answer(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+/// Opens a listening socket. For all addresses that is one socket for IPv6 and IPv4 where the machine
+/// has IPv6, else one for IPv4.
+///
+/// # Errors
+/// A sentence that names the setting and the address.
+pub async fn bind(address: &Bind, setting: &str) -> Result<TcpListener, String> {
+    let bound = match &address.host {
+        Some(host) => TcpListener::bind((host.as_str(), address.port)).await,
+        None => match TcpListener::bind(("::", address.port)).await {
+            Ok(listener) => Ok(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+            Err(_) => TcpListener::bind(("0.0.0.0", address.port)).await,
+        },
+    };
+    bound.map_err(|error| format!("cannot listen on {setting} {address}: {error}"))
+}
+
+/// Serves connections until `stop`, then lets the requests in flight end. What is still open when
+/// `abort` comes is cut off.
+pub async fn serve<A: Answer>(
+    listener: TcpListener,
+    answer: Arc<A>,
+    limits: Limits,
+    stop: CancellationToken,
+    abort: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let ending = GracefulShutdown::new();
+    let connections = TaskTracker::new();
+    loop {
+        let next = async {
+            // The semaphore is never closed.
+            let place = Arc::clone(&places).acquire_owned().await.ok();
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            () = stop.cancelled() => break,
+            next = next => next,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(AFTER_ACCEPT_ERROR) => continue,
+                }
+            }
+        };
+        let connection = ending.watch(connection(stream, Arc::clone(&answer), limits));
+        let abort = abort.clone();
+        connections.spawn(async move {
+            tokio::select! {
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                }
+                () = abort.cancelled() => {}
+            }
+            drop(place);
+        });
+    }
+    // The socket is closed first: a balancer sees at once that nobody listens here any more.
+    drop(listener);
+    connections.close();
+    tokio::select! {
+        () = ending.shutdown() => {}
+        () = abort.cancelled() => {}
+    }
+    connections.wait().await;
+}
+
+fn connection<A: Answer>(
+    stream: TcpStream,
+    answer: Arc<A>,
+    limits: Limits,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+    // Answers are written whole; waiting for more to send would only delay them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.write_time));
+    let service = service_fn(move |request| {
+        let answer = Arc::clone(&answer);
+        async move { Ok::<_, Infallible>(answer.answer(request).await) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_time)
+        .max_header_size(limits.head_bytes)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+}

@@ -1,0 +1,182 @@
+//! One request for a state, from its head to its answer.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use time::OffsetDateTime;
+use tofu_state_component::{
+    BodySize, Caller, Event, Protocol, Reply, Right, Rights, Route, Settings, Surroundings, exchange,
+};
+use tofu_state_store::{Blob, Store};
+use tokio_util::task::TaskTracker;
+
+use super::accept::Answer;
+use super::budget::Budget;
+use super::refusal::Refusal;
+use super::{Limits, body, head, path, reply};
+use crate::access::Access;
+use crate::telemetry::{Metrics, Record};
+
+/// The largest body of a route that carries no state, in bytes (`body-size.small` in the contract).
+const SMALL_BODY: usize = 64 * 1024;
+
+/// What it takes to serve states.
+pub struct States {
+    /// The component that knows the protocol.
+    pub protocol: Protocol,
+    /// Where states lie.
+    pub store: Arc<dyn Store>,
+    /// How long a request that the component says waits does wait for a store that fails over.
+    pub store_wait: Option<Duration>,
+    /// Who is let in.
+    pub access: Access,
+    /// The settings that concern the protocol.
+    pub settings: Settings,
+    /// The largest state in bytes.
+    pub max_state_bytes: usize,
+    /// Memory for bodies in flight.
+    pub budget: Budget,
+    /// Bounds on time and sizes.
+    pub limits: Limits,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
+    /// The calls that run, also those whose callers went away.
+    pub calls: TaskTracker,
+}
+
+/// A request that has been let in, before its body.
+struct Admitted {
+    path: Vec<String>,
+    route: Route,
+    caller: Caller,
+}
+
+impl Answer for States {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let received = SystemTime::now();
+        let (parts, mut body) = request.into_parts();
+        let request_id = head::request_id(&parts.headers);
+        let mut record = Record::begin(&self.metrics, &request_id, parts.method.as_str(), parts.uri.path());
+        let mut response = match self.prepare(&parts, &mut body, received, &mut record).await {
+            Ok((admitted, body)) => {
+                let request = self.request(parts, admitted.path, admitted.caller, body, received, &request_id);
+                self.call(request, admitted.route.waits_for_store, record).await
+            }
+            Err(refusal) => {
+                // Who asks first whether to send the body (RFC 9110, section 10.1.1) will not send it.
+                if !parts.headers.contains_key(http::header::EXPECT) {
+                    body::discard(&mut body, &self.limits).await;
+                }
+                record.refuse(refusal.status().as_u16(), refusal.code());
+                refusal.response(&request_id)
+            }
+        };
+        reply::seal(&mut response, &request_id);
+        response
+    }
+}
+
+impl States {
+    /// Everything before the component: who asks, whether it may, and the whole body.
+    async fn prepare(
+        &self,
+        parts: &Parts,
+        body: &mut Incoming,
+        received: SystemTime,
+        record: &mut Record,
+    ) -> Result<(Admitted, Option<Blob>), Refusal> {
+        let admitted = self.admit(parts, received, record)?;
+        let limit = match admitted.route.body {
+            BodySize::Small => SMALL_BODY,
+            BodySize::State => self.max_state_bytes,
+        };
+        let body = body::read(body, limit, &self.budget, &self.limits).await?;
+        Ok((admitted, body))
+    }
+
+    fn admit(&self, parts: &Parts, received: SystemTime, record: &mut Record) -> Result<Admitted, Refusal> {
+        let identity = self.access.authenticate(&parts.headers, OffsetDateTime::from(received))?;
+        let path = path::segments(parts.uri.path());
+        let (route, prefix) = self.protocol.route(parts.method.as_str(), &path);
+        let caller = identity.caller(path.get(prefix..).unwrap_or_default());
+        record.caller(&identity, caller.kind);
+        if !caller.rights.contains(needed(route.right)) {
+            return Err(Refusal::MissingRight);
+        }
+        Ok(Admitted { path, route, caller })
+    }
+
+    fn request(
+        &self,
+        parts: Parts,
+        path: Vec<String>,
+        caller: Caller,
+        body: Option<Blob>,
+        received: SystemTime,
+        request_id: &str,
+    ) -> exchange::Request {
+        exchange::Request {
+            method: parts.method.as_str().to_owned(),
+            path,
+            query: parts.uri.query().map(str::to_owned),
+            headers: head::passed_on(&parts.headers),
+            body,
+            caller,
+            received,
+            settings: self.settings,
+            trace: head::trace(&parts.headers),
+            request_id: request_id.to_owned(),
+        }
+    }
+
+    /// Calls the component in a task that goes on to its end, record included, when the caller goes away.
+    async fn call(&self, request: exchange::Request, waits: bool, record: Record) -> Response<Full<Bytes>> {
+        let request_id = request.request_id.clone();
+        let around = Surroundings { store: Arc::clone(&self.store), store_wait: self.store_wait.filter(|_| waits) };
+        let protocol = self.protocol.clone();
+        let task = self.calls.spawn(async move {
+            let id = request.request_id.clone();
+            match protocol.handle(request, around).await {
+                Ok(reply) => answer(&reply, record, &id),
+                Err(failure) => refuse(Refusal::from(&failure), record, &id),
+            }
+        });
+        task.await.unwrap_or_else(|error| {
+            tracing::error!(%error, request_id, "a request's task ended early");
+            Refusal::Failed.response(&request_id)
+        })
+    }
+}
+
+fn answer(reply: &Reply, record: Record, request_id: &str) -> Response<Full<Bytes>> {
+    match reply::response(reply) {
+        Ok(response) => {
+            let event: &Event = &reply.event;
+            record.finish(reply.status, event);
+            response
+        }
+        Err(what) => {
+            tracing::error!(request_id, what, "the component's answer is no HTTP");
+            refuse(Refusal::Nonsense, record, request_id)
+        }
+    }
+}
+
+fn refuse(refusal: Refusal, record: Record, request_id: &str) -> Response<Full<Bytes>> {
+    record.refuse(refusal.status().as_u16(), refusal.code());
+    refusal.response(request_id)
+}
+
+/// The caller's right that a route asks for.
+fn needed(right: Right) -> Rights {
+    match right {
+        Right::Read => Rights::READ,
+        Right::Write => Rights::WRITE,
+        Right::Delete => Rights::DELETE,
+    }
+}

@@ -1,0 +1,46 @@
+//! Opens the chosen store, and watches how it is.
+
+pub mod gate;
+mod openbao;
+pub mod watch;
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tofu_state_store::embedded::{self, Embedded};
+
+use crate::config::{Config, StoreChoice};
+use gate::Gate;
+
+/// Work that goes on for as long as the store is used.
+pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// An open store.
+pub struct Opened {
+    /// The store; until its check has passed, every call says that it is unavailable.
+    pub store: Arc<Gate>,
+    /// What is to run beside it.
+    pub background: Vec<Background>,
+}
+
+/// Opens the store that was chosen.
+///
+/// # Errors
+/// A sentence for the operator: what is wrong will not pass by itself.
+pub async fn open(config: &Config) -> Result<Opened, String> {
+    match &config.store {
+        StoreChoice::Embedded(folder) => embedded(folder, config.keep_versions).await,
+        StoreChoice::OpenBao(bao) => openbao::open(bao, config.keep_versions).await,
+    }
+}
+
+async fn embedded(folder: &Path, keep_versions: u32) -> Result<Opened, String> {
+    let settings = embedded::Settings { keep_versions, ..embedded::Settings::new(folder) };
+    let failed = |what: String| format!("the embedded store in {} cannot be opened: {what}", folder.display());
+    let store = tokio::task::spawn_blocking(move || Embedded::open(settings))
+        .await
+        .map_err(|error| failed(error.to_string()))?
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(Opened { store: Arc::new(Gate::open(Arc::new(store))), background: Vec::new() })
+}

@@ -1,0 +1,23 @@
+//! End to end: the real `tofu-state` binary under the real `tofu`, `terraform` and `curl`, on the embedded store
+//! and on a real OpenBao. What only the whole can show stands here: the CLIs' own behaviour, races through several
+//! server processes, crashes, and clusters.
+//!
+//! Tests share nothing: each has its own servers, ports and folders. Nothing waits for a fixed time; runs are held
+//! at a known point by a gate, see [`common::Gate`].
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of it is tests"
+)]
+
+mod access;
+mod cluster;
+mod common;
+mod crash;
+mod lifecycle;
+mod locks;
+mod migration;
+mod races;
+mod wire;

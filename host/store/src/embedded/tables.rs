@@ -1,0 +1,264 @@
+//! The tables in the file, and what is read from and written to them.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `numbers` | name | `format`: of these tables; `floor`: see below |
+//! | `newest` | document's key | its newest revision |
+//! | `documents` | document's key, revision | meta, content |
+//!
+//! Revisions of a key follow each other without gaps. A key that is deleted leaves no trace but the
+//! floor, the highest revision that any deleted key had: new keys begin above it. So no revision ever
+//! comes back under a key, and the traces of deleted chunks do not pile up.
+
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+use redb::{
+    Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
+    TableDefinition, WriteTransaction,
+};
+
+use super::writer::{Change, Done};
+use crate::{Entry, Error, Key, Outcome, Retention, Revision, Slot, Write};
+
+/// The format of the tables that this release reads and writes.
+pub(super) const FORMAT: u64 = 1;
+
+/// Meta and content, as they are stored.
+type Stored<'a> = (&'a [u8], Option<&'a [u8]>);
+
+const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+const NEWEST: TableDefinition<'_, &str, Revision> = TableDefinition::new("newest");
+const DOCUMENTS: TableDefinition<'_, (&str, Revision), Stored<'_>> = TableDefinition::new("documents");
+
+const FORMAT_NAME: &str = "format";
+const FLOOR_NAME: &str = "floor";
+const TRIAL_NAME: &str = "trial";
+
+/// Why something could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// By redb: the disk, or what lies on it.
+    #[error(transparent)]
+    Redb(redb::Error),
+    /// The tables contradict each other.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+/// redb has an error type for each step; all of them become its general one.
+impl<E: Into<redb::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Redb(error.into())
+    }
+}
+
+impl From<&Failure> for Error {
+    fn from(failure: &Failure) -> Self {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match failure {
+            Failure::Redb(redb::Error::Io(error))
+                if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) =>
+            {
+                Self::OutOfSpace(error.to_string())
+            }
+            Failure::Redb(redb::Error::Corrupted(what)) => Self::Corrupt(what.clone()),
+            Failure::Redb(redb::Error::ValueTooLarge(bytes)) => Self::TooLarge(format!("{bytes} bytes")),
+            Failure::Redb(error) => Self::Unavailable(error.to_string()),
+            Failure::Contradiction(what) => Self::Corrupt(what.clone()),
+        }
+    }
+}
+
+/// Makes the tables in an empty database.
+pub(super) fn initialise(database: &redb::Database) -> Result<(), Failure> {
+    let transaction = begin(database)?;
+    transaction.open_table(NUMBERS)?.insert(FORMAT_NAME, FORMAT)?;
+    transaction.open_table(NEWEST)?;
+    transaction.open_table(DOCUMENTS)?;
+    Ok(transaction.commit()?)
+}
+
+/// The format that the file says it has; none if it is not one of ours.
+pub(super) fn format(database: &impl ReadableDatabase) -> Result<Option<u64>, Failure> {
+    let numbers = match database.begin_read()?.open_table(NUMBERS) {
+        Ok(numbers) => numbers,
+        Err(redb::TableError::Storage(error)) => return Err(error.into()),
+        Err(_) => return Ok(None),
+    };
+    Ok(numbers.get(FORMAT_NAME)?.map(|format| format.value()))
+}
+
+/// A write transaction whose commit is on the disk when it returns, and after which a crash needs no
+/// repair that reads the whole file.
+fn begin(database: &redb::Database) -> Result<WriteTransaction, Failure> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
+/// All revisions of a key.
+fn all_of(key: &Key) -> RangeInclusive<(&str, Revision)> {
+    (key.as_str(), 0)..=(key.as_str(), Revision::MAX)
+}
+
+/// One commit, as a reader sees it.
+struct Reader {
+    newest: ReadOnlyTable<&'static str, Revision>,
+    documents: ReadOnlyTable<(&'static str, Revision), Stored<'static>>,
+}
+
+impl Reader {
+    fn new(transaction: &ReadTransaction) -> Result<Self, Failure> {
+        Ok(Self { newest: transaction.open_table(NEWEST)?, documents: transaction.open_table(DOCUMENTS)? })
+    }
+
+    fn revision(&self, key: &Key, revision: Revision) -> Result<Option<Entry>, Failure> {
+        let stored = self.documents.get((key.as_str(), revision))?;
+        Ok(stored.map(|stored| {
+            let (meta, content) = stored.value();
+            Entry { revision, meta: Bytes::copy_from_slice(meta), content: content.map(Bytes::copy_from_slice) }
+        }))
+    }
+
+    fn get(&self, key: &Key) -> Result<Slot, Failure> {
+        let Some(newest) = self.newest.get(key.as_str())? else { return Ok(Slot::Absent) };
+        let newest = newest.value();
+        let entry = self.revision(key, newest)?;
+        entry.map(Slot::Entry).ok_or_else(|| Failure::Contradiction(format!("{key}: revision {newest} is not there")))
+    }
+}
+
+/// What lies under `key`.
+pub(super) fn get(database: &redb::Database, key: &Key) -> Result<Slot, Failure> {
+    Reader::new(&database.begin_read()?)?.get(key)
+}
+
+/// What lies under `keys`, in their order, as one commit left it.
+pub(super) fn get_many(database: &redb::Database, keys: &[Key]) -> Result<Vec<Slot>, Failure> {
+    let reader = Reader::new(&database.begin_read()?)?;
+    keys.iter().map(|key| reader.get(key)).collect()
+}
+
+/// The revisions of `key` that are kept, oldest first.
+pub(super) fn revisions(database: &redb::Database, key: &Key) -> Result<Vec<Revision>, Failure> {
+    let reader = Reader::new(&database.begin_read()?)?;
+    let mut revisions = Vec::new();
+    for kept in reader.documents.range(all_of(key))? {
+        revisions.push(kept?.0.value().1);
+    }
+    Ok(revisions)
+}
+
+/// One revision of `key`, if it is kept.
+pub(super) fn revision(database: &redb::Database, key: &Key, revision: Revision) -> Result<Option<Entry>, Failure> {
+    Reader::new(&database.begin_read()?)?.revision(key, revision)
+}
+
+/// How many documents there are.
+pub(super) fn count(database: &redb::Database) -> Result<u64, Failure> {
+    Ok(Reader::new(&database.begin_read()?)?.newest.len()?)
+}
+
+/// Makes `changes` in order and commits them together; each sees those before it.
+pub(super) fn apply<'a>(
+    database: &redb::Database,
+    changes: impl Iterator<Item = &'a Change>,
+    keep_versions: u32,
+) -> Result<Vec<Done>, Failure> {
+    let transaction = begin(database)?;
+    let mut changer = Changer::new(&transaction, keep_versions)?;
+    let mut done = Vec::new();
+    for change in changes {
+        done.push(match change {
+            Change::Put { key, write } => Done::Put(changer.put(key, write)?),
+            Change::Delete { key } => changer.delete(key).map(|()| Done::Other)?,
+            Change::Trial => changer.trial().map(|()| Done::Other)?,
+        });
+    }
+    let changed = changer.changed;
+    drop(changer);
+    // Lost races alone are not worth a sync: what they lost to is on the disk already.
+    if changed {
+        transaction.commit()?;
+    } else {
+        transaction.abort()?;
+    }
+    Ok(done)
+}
+
+/// The tables in a write transaction.
+struct Changer<'t> {
+    numbers: Table<'t, &'static str, u64>,
+    newest: Table<'t, &'static str, Revision>,
+    documents: Table<'t, (&'static str, Revision), Stored<'static>>,
+    keep_versions: u64,
+    changed: bool,
+}
+
+impl<'t> Changer<'t> {
+    fn new(transaction: &'t WriteTransaction, keep_versions: u32) -> Result<Self, Failure> {
+        Ok(Self {
+            numbers: transaction.open_table(NUMBERS)?,
+            newest: transaction.open_table(NEWEST)?,
+            documents: transaction.open_table(DOCUMENTS)?,
+            keep_versions: u64::from(keep_versions),
+            changed: false,
+        })
+    }
+
+    fn newest(&self, key: &Key) -> Result<Option<Revision>, Failure> {
+        Ok(self.newest.get(key.as_str())?.map(|revision| revision.value()))
+    }
+
+    fn floor(&self) -> Result<Revision, Failure> {
+        Ok(self.numbers.get(FLOOR_NAME)?.map_or(0, |floor| floor.value()))
+    }
+
+    fn put(&mut self, key: &Key, write: &Write) -> Result<Outcome, Failure> {
+        let newest = self.newest(key)?;
+        if newest.unwrap_or(0) != write.expected {
+            return Ok(Outcome::Conflict);
+        }
+        let before = match newest {
+            Some(newest) => newest,
+            None => self.floor()?,
+        };
+        let revision = before
+            .checked_add(1)
+            .ok_or_else(|| Failure::Contradiction(format!("{key}: no revision follows {before}")))?;
+        self.changed = true;
+        self.documents.insert((key.as_str(), revision), (&*write.meta, write.content.as_deref()))?;
+        self.newest.insert(key.as_str(), revision)?;
+        match write.retention {
+            Retention::History => {
+                let last_dropped = revision.saturating_sub(self.keep_versions);
+                self.documents.retain_in((key.as_str(), 0)..=(key.as_str(), last_dropped), |_, _| false)?;
+            }
+            Retention::Latest => {
+                self.documents.remove((key.as_str(), before))?;
+            }
+        }
+        Ok(Outcome::Written(revision))
+    }
+
+    fn delete(&mut self, key: &Key) -> Result<(), Failure> {
+        let Some(newest) = self.newest(key)? else { return Ok(()) };
+        self.changed = true;
+        if newest > self.floor()? {
+            self.numbers.insert(FLOOR_NAME, newest)?;
+        }
+        self.newest.remove(key.as_str())?;
+        self.documents.retain_in(all_of(key), |_, _| false)?;
+        Ok(())
+    }
+
+    /// A write that changes no document.
+    fn trial(&mut self) -> Result<(), Failure> {
+        self.changed = true;
+        let trials = self.numbers.get(TRIAL_NAME)?.map_or(0, |trials| trials.value());
+        self.numbers.insert(TRIAL_NAME, trials.wrapping_add(1))?;
+        Ok(())
+    }
+}

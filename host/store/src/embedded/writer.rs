@@ -1,0 +1,142 @@
+//! The one thread that writes.
+//!
+//! It takes all writes that wait, makes them in one transaction, each compare-and-set judged in turn,
+//! and answers after the commit. If a commit fails, each write is tried once more on its own, so that
+//! one that does not fit on the disk does not take the others with it. Trying again is safe: if the
+//! commit was done after all, a compare-and-set ends as a conflict, which the trait allows for.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::database::Database;
+use super::tables;
+use crate::{Error, Key, Outcome, Write};
+
+/// At most so many writes go into one commit.
+const BATCH: usize = 256;
+/// A commit takes no more writes once it has so many bytes.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// Something to be written.
+pub(super) enum Change {
+    /// See [`Store::put_cas`](crate::Store::put_cas).
+    Put { key: Key, write: Write },
+    /// See [`Store::delete`](crate::Store::delete).
+    Delete { key: Key },
+    /// Writes nothing of note, to see whether it can be written.
+    Trial,
+}
+
+impl Change {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Put { write, .. } => write.meta.len() + write.content.as_ref().map_or(0, |content| content.len()),
+            Self::Delete { .. } | Self::Trial => 0,
+        }
+    }
+}
+
+/// What became of a [`Change`].
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Done {
+    /// A compare-and-set ended.
+    Put(Outcome),
+    /// Anything else was done.
+    Other,
+}
+
+/// A change and whoever waits for it.
+struct Waiting {
+    change: Change,
+    answer: oneshot::Sender<Result<Done, Error>>,
+}
+
+/// The writing thread, as its callers see it.
+pub(super) struct Writer {
+    /// None once the writer was stopped.
+    running: Mutex<Option<Running>>,
+    last_failed: Arc<AtomicBool>,
+}
+
+struct Running {
+    /// Without a bound of its own: each caller waits for its answer, so it holds no more writes than
+    /// there are callers.
+    queue: mpsc::UnboundedSender<Waiting>,
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(database: Arc<Database>, keep_versions: u32) -> std::io::Result<Self> {
+        let (queue, waiting) = mpsc::unbounded_channel();
+        let last_failed = Arc::new(AtomicBool::new(false));
+        let failed = Arc::clone(&last_failed);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(&database, waiting, keep_versions, &failed))?;
+        Ok(Self { running: Mutex::new(Some(Running { queue, thread })), last_failed })
+    }
+
+    /// Makes a change, and returns when it is on the disk. It is made even if the caller stops waiting.
+    pub(super) async fn make(&self, change: Change) -> Result<Done, Error> {
+        let closed = || Error::Unavailable("the store is closed".to_owned());
+        let (answer, answered) = oneshot::channel();
+        self.running().as_ref().ok_or_else(closed)?.queue.send(Waiting { change, answer }).map_err(|_| closed())?;
+        answered.await.map_err(|_| Error::Unavailable("the writing thread ended early".to_owned()))?
+    }
+
+    /// Whether the last write that was tried could not be made.
+    pub(super) fn last_failed(&self) -> bool {
+        self.last_failed.load(Ordering::Relaxed)
+    }
+
+    /// Takes no more changes, and waits until those that wait are done.
+    pub(super) fn stop(&self) {
+        let Some(Running { queue, thread }) = self.running().take() else { return };
+        drop(queue);
+        if thread.join().is_err() {
+            tracing::error!("the store's writing thread had panicked");
+        }
+    }
+
+    /// The value is replaced as a whole, so a panic elsewhere cannot leave it half-changed.
+    fn running(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes until nobody can send any more.
+fn run(database: &Database, mut queue: mpsc::UnboundedReceiver<Waiting>, keep_versions: u32, last_failed: &AtomicBool) {
+    while let Some(first) = queue.blocking_recv() {
+        let mut bytes = first.change.bytes();
+        let mut batch = vec![first];
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
+            let Ok(next) = queue.try_recv() else { break };
+            bytes = bytes.saturating_add(next.change.bytes());
+            batch.push(next);
+        }
+        let answers = write(database, &batch, keep_versions);
+        last_failed.store(answers.iter().any(Result::is_err), Ordering::Relaxed);
+        for (waiting, answer) in batch.into_iter().zip(answers) {
+            // Whoever no longer waits does not need the answer.
+            let _ = waiting.answer.send(answer);
+        }
+    }
+}
+
+/// Makes the changes together, or each on its own if that fails.
+fn write(database: &Database, batch: &[Waiting], keep_versions: u32) -> Vec<Result<Done, Error>> {
+    let together = database.attempt(|redb| tables::apply(redb, batch.iter().map(|one| &one.change), keep_versions));
+    match together {
+        Ok(done) => done.into_iter().map(Ok).collect(),
+        Err(_) => batch.iter().map(|one| write_alone(database, &one.change, keep_versions)).collect(),
+    }
+}
+
+fn write_alone(database: &Database, change: &Change, keep_versions: u32) -> Result<Done, Error> {
+    let done = database.attempt(|redb| tables::apply(redb, std::iter::once(change), keep_versions))?;
+    done.first().copied().ok_or_else(|| Error::Corrupt("a write without an outcome".to_owned()))
+}

@@ -1,0 +1,16 @@
+//! For tests only: the suite that every driver passes, a wrapper that holds calls back or makes them
+//! fail, and a disk that runs full or breaks.
+//!
+//! Everything here may panic: a panic with a clear text is how a test fails.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "every caller is a test; a panic fails it"
+)]
+
+pub mod disk;
+pub mod held;
+pub mod suite;

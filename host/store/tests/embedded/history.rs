@@ -1,0 +1,72 @@
+//! Older revisions: which are kept, and that no revision comes back.
+
+use super::*;
+
+async fn write_with(store: &Embedded, name: &str, retention: Retention, times: u64) -> Revision {
+    let mut newest = match store.get(&key(name)).await.unwrap() {
+        Slot::Entry(entry) => entry.revision,
+        _ => 0,
+    };
+    for _ in 0..times {
+        let content = format!("{}", newest + 1);
+        let outcome = store.put_cas(&key(name), Write { retention, ..write(&content, newest) }).await.unwrap();
+        let Outcome::Written(revision) = outcome else { panic!("{name}: {outcome:?}") };
+        newest = revision;
+    }
+    newest
+}
+
+#[tokio::test]
+async fn keeps_as_many_revisions_as_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = |keep_versions| Settings { keep_versions, ..Settings::new(folder.path()) };
+    let store = Embedded::open(settings(5)).unwrap();
+    write_with(&store, "g/p", Retention::History, 3).await;
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [1, 2, 3]);
+    write_with(&store, "g/p", Retention::History, 9).await;
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [8, 9, 10, 11, 12]);
+    for revision in 8..=12 {
+        let entry = store.revision(&key("g/p"), revision).await.unwrap().unwrap();
+        assert_eq!((entry.revision, entry.content), (revision, Some(Bytes::from(revision.to_string()))));
+    }
+    assert_eq!(store.revision(&key("g/p"), 7).await, Ok(None));
+    assert_eq!(store.revision(&key("g/p"), 13).await, Ok(None));
+    assert_eq!(store.revisions(&key("g/absent")).await.unwrap(), [0; 0]);
+
+    drop(store);
+    let fewer = Embedded::open(settings(2)).unwrap();
+    assert_eq!(fewer.revisions(&key("g/p")).await.unwrap().len(), 5, "opening alone drops nothing");
+    write_with(&fewer, "g/p", Retention::History, 1).await;
+    assert_eq!(fewer.revisions(&key("g/p")).await.unwrap(), [12, 13]);
+}
+
+#[tokio::test]
+async fn keeps_the_newest_only_where_none_else_is_needed() {
+    let (_folder, store) = fresh();
+    write_with(&store, "g/p.lock", Retention::Latest, 20).await;
+    assert_eq!(store.revisions(&key("g/p.lock")).await.unwrap(), [20]);
+    write_with(&store, "g/p.lock", Retention::History, 2).await;
+    assert_eq!(store.revisions(&key("g/p.lock")).await.unwrap(), [20, 21, 22]);
+    write_with(&store, "g/p.lock", Retention::Latest, 1).await;
+    assert_eq!(store.revisions(&key("g/p.lock")).await.unwrap(), [20, 21, 23], "what was kept stays");
+}
+
+#[tokio::test]
+async fn a_revision_never_comes_back() {
+    let (folder, store) = fresh();
+    write_with(&store, "g/p", Retention::History, 7).await;
+    store.delete(&key("g/p")).await.unwrap();
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [0; 0]);
+    drop(store);
+
+    let store = open(&folder);
+    assert_eq!(store.get(&key("g/p")).await, Ok(Slot::Absent));
+    let again = put(&store, "g/p", "again", 0).await;
+    assert!(again > 7, "revision {again} after 7 was deleted");
+    for old in 1..=7 {
+        assert_eq!(store.put_cas(&key("g/p"), write("late", old)).await, Ok(Outcome::Conflict));
+    }
+    store.delete(&key("g/p")).await.unwrap();
+    store.delete(&key("g/p")).await.unwrap();
+    assert!(put(&store, "g/p", "once more", 0).await > again);
+}

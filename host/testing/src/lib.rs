@@ -1,0 +1,13 @@
+//! Real peers for tests: OpenBao servers and clusters, the real `tofu` and `terraform`, and the
+//! `tofu-state` server as a process of its own.
+//!
+//! Only tests use this crate. It knows no protocol and no store: it starts programs, waits until they
+//! are ready, kills them, and cleans up after them. A program that is missing is a failure with the
+//! command that fetches it, never a test that silently passes.
+
+pub mod bao;
+pub mod cli;
+pub mod cluster;
+pub mod process;
+pub mod programs;
+pub mod server;

@@ -1,0 +1,182 @@
+//! The `tofu-state` server as a process of its own: started, killed, started again on the same data and port.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::Once;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::process::{Process, eventually, free_port};
+
+/// The token that the server takes unless a test sets another.
+pub const TOKEN: &str = "correct-horse-battery-staple";
+
+/// How long a start may take on a busy machine: the component is compiled in it.
+const START: Duration = Duration::from_secs(90);
+
+/// How long an end may take: the drain included.
+const END: Duration = Duration::from_secs(90);
+
+/// An HTTP client for tests. The TLS provider is a formality: all of it is plain HTTP on loopback.
+///
+/// # Panics
+/// If it cannot be built.
+#[must_use]
+pub fn http() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        // Another part of the test may have installed one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder().no_proxy().build().expect("an HTTP client")
+}
+
+/// What a server is to be started with.
+pub struct Builder {
+    program: PathBuf,
+    environment: Vec<(String, OsString)>,
+}
+
+impl Builder {
+    /// Sets a variable of its environment. It has no others than those set here.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Stores in OpenBao rather than in a folder of its own.
+    #[must_use]
+    pub fn openbao(mut self, address: &str, token: &str) -> Self {
+        self.environment.retain(|(known, _)| known != "STORE");
+        self.set("STORE", "openbao").set("BAO_ADDR", address).set("BAO_TOKEN", token)
+    }
+
+    /// Starts it and waits until it serves.
+    ///
+    /// # Panics
+    /// If it does not; its log is in the text.
+    pub async fn start(self) -> Server {
+        let folder = TempDir::new().expect("a temporary folder");
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let process = self.launch(folder.path(), listen);
+        let admin = listen;
+        let mut server = Server { builder: self, folder, process, listen, admin };
+        server.ready().await;
+        server
+    }
+
+    /// Starts it where it must not start, and gives its exit code and what it printed.
+    ///
+    /// # Panics
+    /// If it goes on running.
+    pub async fn fails(self) -> (Option<i32>, String) {
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut process = self.launch(folder.path(), SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
+        let status = process.exited(START).await;
+        (status.code(), process.log())
+    }
+
+    fn launch(&self, folder: &Path, listen: SocketAddr) -> Process {
+        // A leftover of an earlier start would be taken for the sign that this one is done.
+        let addresses = folder.join("addresses.json");
+        let _ = std::fs::remove_file(&addresses);
+        let mut command = Command::new(&self.program);
+        command.arg("serve").arg("--address-file").arg(addresses).current_dir(folder).env_clear();
+        command.env("LISTEN_ADDR", listen.to_string()).env("ADMIN_ADDR", "127.0.0.1:0");
+        command.env("DATA_DIR", folder.join("data")).env("LOG_FORMAT", "json");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        Process::start(command)
+    }
+}
+
+/// A running server. It is killed, and its folder removed, when dropped.
+pub struct Server {
+    builder: Builder,
+    folder: TempDir,
+    process: Process,
+    listen: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Server {
+    /// A server on the embedded store in a folder of its own, with [`TOKEN`] as its token. `program` is
+    /// `env!("CARGO_BIN_EXE_tofu-state")`.
+    #[must_use]
+    pub fn builder(program: &str) -> Builder {
+        Builder { program: program.into(), environment: Vec::new() }.set("STORE", "embedded").set("API_TOKEN", TOKEN)
+    }
+
+    /// The address of a path on the state port; `path` without a leading `/`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.listen)
+    }
+
+    /// The address of a path on the admin port; `path` without a leading `/`.
+    #[must_use]
+    pub fn admin_url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.admin)
+    }
+
+    /// The folder that holds its data, and nothing of which is kept.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it has logged since it was last started.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// The process, to pause it or to send it a signal.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Kills it at once, as a power cut would.
+    pub fn kill9(&mut self) {
+        self.process.kill9();
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.process.terminate();
+        self.process.exited(END).await
+    }
+
+    /// Kills it if it still runs, and starts it again on the same data and port.
+    ///
+    /// # Panics
+    /// If it does not serve again.
+    pub async fn restart(&mut self) {
+        self.process.kill9();
+        self.process = self.builder.launch(self.folder.path(), self.listen);
+        self.ready().await;
+    }
+
+    async fn ready(&mut self) {
+        let file = self.folder.path().join("addresses.json");
+        let process = &mut self.process;
+        let addresses = eventually("the server's addresses", START, async || {
+            assert!(process.is_running(), "the server has ended:\n{}", process.log());
+            serde_json::from_slice::<serde_json::Value>(&std::fs::read(&file).ok()?).ok()
+        })
+        .await;
+        let address = |name: &str| {
+            let text = addresses[name].as_str().unwrap_or_else(|| panic!("no `{name}` in {addresses}"));
+            text.parse::<SocketAddr>().unwrap_or_else(|error| panic!("`{name}` is {text}: {error}"))
+        };
+        self.listen = address("listen");
+        self.admin = address("admin");
+    }
+}
