@@ -23,7 +23,7 @@ test: setup peers ## Sets up and runs all tests
 	cargo test
 
 quick: setup ## Runs the native tests of the protocol and the stores: seconds
-	cargo test --lib -p tofu-state-protocol -p tofu-state-store
+	cargo test -p tofu-state-protocol -p tofu-state-store --lib --test memory
 
 build: setup ## Builds the release binary, target/release/tofu-state
 	cargo build --release -p tofu-state

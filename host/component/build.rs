@@ -37,10 +37,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     }
     check_target()?;
     let nested = Nested { target_dir: target_dir(&out)?.join("guest"), workspace, out };
-    if let Err(e) = nested.component("tofu-state-protocol", &[], "protocol.wasm") {
-        println!("cargo::warning=TEMPORARY {e}");
-        nested.component("tofu-state-faulty", &[], "protocol.wasm")?;
-    }
+    nested.component("tofu-state-protocol", &[], "protocol.wasm")?;
     if env::var_os("CARGO_FEATURE_TESTING").is_some() {
         println!("cargo::rerun-if-changed={}", nested.workspace.join("guest/mutants/faulty").display());
         nested.component("tofu-state-faulty", &[], "faulty.wasm")?;

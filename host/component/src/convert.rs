@@ -3,6 +3,7 @@
 //! A reply is checked here, so that a wrong component can neither crash the server, nor split a
 //! response, nor frame one itself.
 
+use std::iter;
 use std::time::UNIX_EPOCH;
 
 use http::{HeaderName, HeaderValue, header};
@@ -19,6 +20,9 @@ const MAX_HEADER_BYTES: usize = 16 << 10;
 
 /// The longest word that an event's outcome may be: it becomes a metric's label.
 const MAX_OUTCOME_BYTES: usize = 32;
+
+/// The longest text in an event. Lock IDs and names come from callers, and events go to logs.
+const MAX_EVENT_TEXT_BYTES: usize = 2048;
 
 /// Headers that say how a response is framed or what becomes of its connection: the server's alone.
 const FRAMING: &[HeaderName] = &[
@@ -67,21 +71,32 @@ pub(crate) fn reply(response: contract::Response, guest: &mut Guest) -> Result<R
     if matches!(response.status, 204 | 205 | 304) && body != ReplyBody::None {
         return Err(wrong("a body with a status that has none"));
     }
-    let headers = response.headers.into_iter().map(|header| (header.name, header.value)).collect();
+    let headers: Vec<_> = response.headers.into_iter().map(|header| (header.name, header.value)).collect();
     check_headers(&headers).map_err(wrong)?;
     let outcome = &response.event.outcome;
     let word = |b: u8| b.is_ascii_lowercase() || b == b'-';
     if outcome.is_empty() || outcome.len() > MAX_OUTCOME_BYTES || !outcome.bytes().all(word) {
         return Err(wrong("the outcome is not a word of lower-case letters and dashes"));
     }
-    Ok(Reply { status: response.status, headers, body, event: response.event })
+    let mut event = response.event;
+    shorten(&mut event);
+    Ok(Reply { status: response.status, headers, body, event })
+}
+
+fn shorten(event: &mut contract::Event) {
+    let headers = event.before.iter_mut().chain(&mut event.after);
+    let header_texts = headers.flat_map(|header| iter::once(&mut header.lineage).chain(&mut header.tool_version));
+    let texts = iter::once(&mut event.path).chain(&mut event.lock_id).chain(&mut event.lock_who).chain(header_texts);
+    for text in texts {
+        text.truncate(text.floor_char_boundary(MAX_EVENT_TEXT_BYTES));
+    }
 }
 
 fn taken(blob: Resource<Content>, guest: &mut Guest) -> Option<bytes::Bytes> {
     guest.take_back(blob).ok().map(|content| content.bytes().clone())
 }
 
-fn check_headers(headers: &Vec<(String, String)>) -> Result<(), &'static str> {
+fn check_headers(headers: &[(String, String)]) -> Result<(), &'static str> {
     let bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
     if headers.len() > MAX_HEADERS || bytes > MAX_HEADER_BYTES {
         return Err("too many or too large headers");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 use wasmtime::component::Component;
 
 use crate::bindings::ProtocolPre;
@@ -109,20 +110,16 @@ impl std::fmt::Debug for Protocol {
 }
 
 /// On a thread and a runtime of its own: this may be called inside another runtime, where nothing can
-/// be waited for without blocking it.
+/// be waited for without blocking it, and no runtime may end.
 fn ask_routes(shared: &Shared, pre: &ProtocolPre<Guest>) -> Result<Vec<Route>, String> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
-    let asked = thread::scope(|scope| {
-        scope
-            .spawn(|| {
-                let limit = shared.limits.deadline;
-                let asking = async { tokio::time::timeout(limit, call_routes(shared, pre)).await };
-                runtime.block_on(asking).unwrap_or(Err(Failure::Deadline))
-            })
-            .join()
-    });
-    let routes = asked.map_err(|_| "the host panicked".to_owned())?.map_err(|failure| failure.to_string())?;
+    let ask = || -> Result<Vec<Route>, String> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|error| error.to_string())?;
+        let asking = async { timeout(shared.limits.deadline, call_routes(shared, pre)).await };
+        runtime.block_on(asking).unwrap_or(Err(Failure::Deadline)).map_err(|failure| failure.to_string())
+    };
+    let asked = thread::scope(|scope| scope.spawn(ask).join());
+    let routes = asked.map_err(|_| "the host panicked".to_owned())??;
     if routes.len() > MAX_ROUTES {
         return Err(format!("{} routes, more than {MAX_ROUTES}", routes.len()));
     }

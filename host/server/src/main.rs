@@ -13,10 +13,10 @@ use tofu_state_server::access::{Access, Tokens};
 use tofu_state_server::admin::Admin;
 use tofu_state_server::cli::{self, Command, Flags, Serve};
 use tofu_state_server::config::{self, Callers, Config, settings};
+use tofu_state_server::listener::Limits;
 use tofu_state_server::listener::accept;
 use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::states::States;
-use tofu_state_server::listener::Limits;
 use tofu_state_server::stores;
 use tofu_state_server::telemetry::{Metrics, logging};
 use tokio::runtime::Runtime;
@@ -54,7 +54,10 @@ fn run_server(arguments: &Serve) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(serve(config, arguments.address_file.as_deref())) {
+    let ended = runtime.block_on(serve(config, arguments.address_file.as_deref()));
+    // Ends the work in the background, and with its last user the store closes.
+    drop(runtime);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(what) => {
             tracing::error!("{what}");
@@ -191,9 +194,9 @@ async fn component(config: &Config, limits: CallLimits) -> Result<(Engine, Proto
             None => engine.load(BUILT_IN).map_err(|error| format!("the built-in component cannot be used: {error}"))?,
             Some(pinned) => {
                 let bytes = pinned.read().map_err(|error| format!("PROTOCOL_COMPONENT {error}"))?;
-                engine
-                    .load(&bytes)
-                    .map_err(|error| format!("PROTOCOL_COMPONENT {} cannot be used: {error}", pinned.path().display()))?
+                engine.load(&bytes).map_err(|error| {
+                    format!("PROTOCOL_COMPONENT {} cannot be used: {error}", pinned.path().display())
+                })?
             }
         };
         Ok((engine, protocol))

@@ -6,7 +6,9 @@
 
 pub mod blob;
 pub mod embedded;
+pub mod history;
 pub mod key;
+pub mod layout;
 pub mod memory;
 pub mod openbao;
 pub mod patience;
@@ -17,7 +19,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use blob::Blob;
+pub use history::History;
 pub use key::Key;
+pub use layout::Layout;
 
 /// A document's revision: the store's compare-and-set number. 0 where none was ever written.
 pub type Revision = u64;

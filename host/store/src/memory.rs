@@ -1,59 +1,100 @@
 //! Documents in memory: for tests, exploration and benchmarks. Nothing survives the process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::{Entry, Error, Health, Key, Outcome, Slot, Store, Write};
+use crate::history::{Child, History};
+use crate::{Entry, Error, Health, Key, Outcome, Retention, Revision, Slot, Store, Write};
 
-/// A store in memory. Keeps the newest revision only.
-#[derive(Default)]
+/// A store in memory.
 pub struct Memory {
-    documents: Mutex<HashMap<Key, Slot>>,
+    documents: Mutex<HashMap<Key, Document>>,
+    keep_versions: usize,
+}
+
+/// What was written under one key.
+struct Document {
+    newest: Slot,
+    /// The revisions before it that are kept, oldest first.
+    older: Vec<Entry>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::keeping(1)
+    }
 }
 
 impl Memory {
-    /// An empty store.
+    /// An empty store that keeps the newest revision only.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// An empty store that keeps `versions` revisions of what is written with [`Retention::History`], the
+    /// newest included. 0 counts as 1.
+    #[must_use]
+    pub fn keeping(versions: usize) -> Self {
+        Self { documents: Mutex::default(), keep_versions: versions.max(1) }
+    }
+
     /// What [`Store::get`] answers, without a future: for native callers such as benchmarks.
     pub fn get_now(&self, key: &Key) -> Slot {
-        self.documents().get(key).cloned().unwrap_or(Slot::Absent)
+        self.documents().get(key).map_or(Slot::Absent, |document| document.newest.clone())
     }
 
     /// What [`Store::put_cas`] does, without a future.
     pub fn put_cas_now(&self, key: &Key, write: Write) -> Outcome {
         let mut documents = self.documents();
-        let revision = match documents.get(key) {
-            None | Some(Slot::Absent) => 0,
-            Some(Slot::Entry(entry)) => entry.revision,
-            Some(Slot::Removed(revision)) => *revision,
-        };
+        let revision = documents.get(key).map_or(0, |document| revision_of(&document.newest));
         if revision != write.expected {
             return Outcome::Conflict;
         }
         let revision = revision.saturating_add(1);
-        documents.insert(key.clone(), Slot::Entry(Entry { revision, meta: write.meta, content: write.content }));
+        let entry = Slot::Entry(Entry { revision, meta: write.meta, content: write.content });
+        match documents.get_mut(key) {
+            None => {
+                documents.insert(key.clone(), Document { newest: entry, older: Vec::new() });
+            }
+            Some(document) => {
+                let before = std::mem::replace(&mut document.newest, entry);
+                if write.retention == Retention::History {
+                    document.older.extend(match before {
+                        Slot::Entry(entry) => Some(entry),
+                        Slot::Absent | Slot::Removed(_) => None,
+                    });
+                    let dropped = document.older.len().saturating_sub(self.keep_versions.saturating_sub(1));
+                    document.older.drain(..dropped);
+                }
+            }
+        }
         Outcome::Written(revision)
     }
 
     /// Marks the newest revision as deleted in the store itself, as somebody with the store's own
     /// tools can.
     pub fn remove_in_store(&self, key: &Key) {
-        if let Some(slot) = self.documents().get_mut(key)
-            && let Slot::Entry(entry) = slot
+        if let Some(document) = self.documents().get_mut(key)
+            && let Slot::Entry(entry) = &document.newest
         {
-            *slot = Slot::Removed(entry.revision);
+            document.newest = Slot::Removed(entry.revision);
         }
     }
 
-    /// A panic in another thread cannot leave the map half-changed: every change is one insertion.
-    fn documents(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
+    /// A panic in another thread cannot leave the map half-changed: nothing in between can panic.
+    fn documents(&self) -> MutexGuard<'_, HashMap<Key, Document>> {
         self.documents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn revision_of(slot: &Slot) -> Revision {
+    match slot {
+        Slot::Absent => 0,
+        Slot::Entry(entry) => entry.revision,
+        Slot::Removed(revision) => *revision,
     }
 }
 
@@ -74,5 +115,37 @@ impl Store for Memory {
 
     async fn health(&self) -> Health {
         Health { available: true, detail: "in memory".to_owned() }
+    }
+}
+
+#[async_trait]
+impl History for Memory {
+    async fn list(&self, folder: &Key) -> Result<Vec<Child>, Error> {
+        let below = format!("{folder}/");
+        let documents = self.documents();
+        let names = documents.keys().filter_map(|key| key.as_str().strip_prefix(&below));
+        let children: BTreeSet<Child> = names
+            .map(|name| match name.split_once('/') {
+                Some((folder, _)) => Child::Folder(folder.to_owned()),
+                None => Child::Document(name.to_owned()),
+            })
+            .collect();
+        Ok(children.into_iter().collect())
+    }
+
+    async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
+        Ok(self.documents().get(key).map_or_else(Vec::new, |document| {
+            document.older.iter().map(|entry| entry.revision).chain([revision_of(&document.newest)]).collect()
+        }))
+    }
+
+    async fn revision(&self, key: &Key, revision: Revision) -> Result<Slot, Error> {
+        let documents = self.documents();
+        let Some(document) = documents.get(key) else { return Ok(Slot::Absent) };
+        if revision_of(&document.newest) == revision {
+            return Ok(document.newest.clone());
+        }
+        let older = document.older.iter().find(|entry| entry.revision == revision);
+        Ok(older.cloned().map_or(Slot::Absent, Slot::Entry))
     }
 }

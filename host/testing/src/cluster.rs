@@ -5,18 +5,23 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use reqwest::Method;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use crate::bao::{Bao, PATIENCE};
 use crate::process::eventually;
 
 /// How many servers a cluster has: the smallest number that survives the loss of one.
 const NODES: usize = 3;
+
+/// How long a node may take to say whether it is active.
+const GLANCE: Duration = Duration::from_secs(2);
 
 /// A raft cluster with KV v2 at `states/`.
 pub struct Cluster {
@@ -95,7 +100,9 @@ impl Cluster {
 
     async fn active(&self) -> Option<usize> {
         for (number, node) in self.nodes.iter().enumerate() {
-            if let Ok((status, _)) = node.try_api(Method::GET, "sys/health", None).await
+            // One that is paused takes the call and does not answer.
+            let health = timeout(GLANCE, node.try_api(Method::GET, "sys/health", None));
+            if let Ok(Ok((status, _))) = health.await
                 && status.as_u16() == 200
             {
                 return Some(number);

@@ -38,6 +38,7 @@ pub fn http() -> reqwest::Client {
 pub struct Builder {
     program: PathBuf,
     environment: Vec<(String, OsString)>,
+    arguments: Vec<String>,
 }
 
 impl Builder {
@@ -49,10 +50,23 @@ impl Builder {
         self
     }
 
+    /// Takes a variable out of its environment.
+    #[must_use]
+    pub fn unset(mut self, name: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self
+    }
+
+    /// Adds an argument to its command line, after `serve`.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
     /// Stores in OpenBao rather than in a folder of its own.
     #[must_use]
-    pub fn openbao(mut self, address: &str, token: &str) -> Self {
-        self.environment.retain(|(known, _)| known != "STORE");
+    pub fn openbao(self, address: &str, token: &str) -> Self {
         self.set("STORE", "openbao").set("BAO_ADDR", address).set("BAO_TOKEN", token)
     }
 
@@ -86,7 +100,7 @@ impl Builder {
         let addresses = folder.join("addresses.json");
         let _ = std::fs::remove_file(&addresses);
         let mut command = Command::new(&self.program);
-        command.arg("serve").arg("--address-file").arg(addresses).current_dir(folder).env_clear();
+        command.arg("serve").args(&self.arguments).arg("--address-file").arg(addresses).current_dir(folder).env_clear();
         command.env("LISTEN_ADDR", listen.to_string()).env("ADMIN_ADDR", "127.0.0.1:0");
         command.env("DATA_DIR", folder.join("data")).env("LOG_FORMAT", "json");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -108,7 +122,9 @@ impl Server {
     /// `env!("CARGO_BIN_EXE_tofu-state")`.
     #[must_use]
     pub fn builder(program: &str) -> Builder {
-        Builder { program: program.into(), environment: Vec::new() }.set("STORE", "embedded").set("API_TOKEN", TOKEN)
+        Builder { program: program.into(), environment: Vec::new(), arguments: Vec::new() }
+            .set("STORE", "embedded")
+            .set("API_TOKEN", TOKEN)
     }
 
     /// The address of a path on the state port; `path` without a leading `/`.

@@ -28,6 +28,11 @@ pub(crate) fn misbehave(behaviour: &str, rest: &str) -> Option<Response> {
         "header-name" => response(200, &[("x bad", "x")], ReplyBody::None),
         "header-break" => response(200, &[("x-bad", "x\r\nset-cookie: y")], ReplyBody::None),
         "header-length" => response(200, &[("content-length", "1")], ReplyBody::None),
+        "giant-event" => {
+            let mut answer = reply(200, "");
+            answer.event.lock_who = Some("ä".repeat(1 << 16));
+            answer
+        }
         "outcome" => {
             let mut answer = reply(200, "");
             answer.event.outcome = "not a word\n".to_owned();

@@ -1,8 +1,6 @@
 //! What the host calls.
 
-use crate::bindings::handler::{
-    BodySize, Event, Guest, Header, Operation, ReplyBody, Request, Response, Right, Route,
-};
+use crate::bindings::handler::{BodySize, Event, Guest, Header, Operation, ReplyBody, Request, Response, Right, Route};
 use crate::{calm, faults};
 
 /// The component.

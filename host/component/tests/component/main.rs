@@ -15,5 +15,6 @@ mod faults;
 mod loading;
 mod on_demand;
 mod outside;
+mod protocol;
 mod replies;
 mod store;

@@ -40,6 +40,12 @@ async fn a_reply_that_cannot_be_sent_is_the_components_fault() {
     }
 }
 
+#[tokio::test]
+async fn the_texts_of_an_event_are_cut() {
+    let reply = faulty().handle(request("giant-event"), nothing()).await.unwrap();
+    assert_eq!(reply.event.lock_who.unwrap(), "ä".repeat(1024));
+}
+
 #[test]
 fn the_longest_fitting_prefix_is_the_route() {
     let path = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();

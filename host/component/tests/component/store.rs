@@ -38,7 +38,7 @@ async fn several_at_once_in_their_order() {
     memory.remove_in_store(&key("d"));
     faults.fail(Call::get("c"), Error::Sealed);
     let (_, answer) = answer("get-many/a+..+b+c+d", store).await;
-    assert_eq!(answer, "absent Denied(\"not a store key: a segment of dots\") 1 Sealed removed");
+    assert_eq!(answer, "absent Error::Denied(\"not a store key: a segment of dots\") 1 Error::Sealed removed");
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_key_cannot_leave_the_mount() {
     let store = Arc::new(Memory::new());
     for what in ["get/..", "get/a//b", "get/../sys/seal", "delete/..", "put/.."] {
         let (_, answer) = answer(what, store.clone()).await;
-        assert!(answer.starts_with("Denied(\"not a store key"), "{what}: {answer}");
+        assert!(answer.contains("Error::Denied(\"not a store key"), "{what}: {answer}");
     }
 }
 
@@ -65,7 +65,7 @@ async fn every_kind_of_error_reaches_the_component() {
         faults.fail(Call::get("a/b"), error.clone());
         let (status, told) = answer("get/a/b", store).await;
         assert_eq!(status, 503);
-        assert_eq!(told.split('(').next(), format!("{error:?}").split('(').next());
+        assert_eq!(told, format!("Error::{error:?}"));
     }
 }
 

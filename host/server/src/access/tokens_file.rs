@@ -94,7 +94,9 @@ fn entry(written: Written, wrong: &mut impl FnMut(String)) -> Option<Entry> {
         && written.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@:/+".contains(&b))
         && written.name != SHARED;
     if !name_is_fine {
-        wrong(format!("the name is empty, longer than 128 characters, `{SHARED}`, or has other characters than A-Z a-z 0-9 . _ - @ : / +"));
+        wrong(format!(
+            "the name is empty, longer than 128 characters, `{SHARED}`, or has other characters than A-Z a-z 0-9 . _ - @ : / +"
+        ));
     }
     let mut digest = [0; 32];
     let digest_is_fine = hex::decode_to_slice(&written.sha256, &mut digest).is_ok();

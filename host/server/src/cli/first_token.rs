@@ -21,9 +21,11 @@ pub fn ensure(folder: &Path) -> Result<SecretString, String> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
         Ok(new) => fill(new).map_err(failed),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => crate::config::source::read_secret(&file)
-            .map(SecretString::from)
-            .map_err(|wrong| format!("the token in {}: {}; remove it to have a new one made", file.display(), wrong.what)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            crate::config::source::read_secret(&file).map(SecretString::from).map_err(|wrong| {
+                format!("the token in {}: {}; remove it to have a new one made", file.display(), wrong.what)
+            })
+        }
         Err(error) => Err(failed(error)),
     }
 }

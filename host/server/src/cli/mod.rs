@@ -107,12 +107,10 @@ fn command() -> clap::Command {
         .after_help(secrets_help())
         .after_long_help(format!("{}\n{SERVE_EXAMPLES}", secrets_help()))
         .args(settings::ALL.iter().filter(|setting| !setting.secret).map(|setting| argument(setting)))
-        .arg(
-            Arg::new("make-token").long("make-token").action(ArgAction::SetTrue).help_heading("Callers").help(
-                "Make a random API_TOKEN in DATA_DIR/token (or take the one there) and print a backend block that uses \
+        .arg(Arg::new("make-token").long("make-token").action(ArgAction::SetTrue).help_heading("Callers").help(
+            "Make a random API_TOKEN in DATA_DIR/token (or take the one there) and print a backend block that uses \
                  it. Only without another token, and only for this machine: LISTEN_ADDR is 127.0.0.1:8080 then.",
-            ),
-        )
+        ))
         .arg(
             Arg::new("address-file")
                 .long("address-file")
@@ -198,7 +196,12 @@ mod tests {
         let help = parse_from(["tofu-state", "serve", "--help"]).unwrap_err().to_string();
         for setting in settings::ALL {
             assert!(help.contains(setting.name), "{}", setting.name);
-            assert_eq!(help.contains(&format!("--{} ", setting.flag())), !setting.secret && setting.value != "true|false", "{}", setting.name);
+            assert_eq!(
+                help.contains(&format!("--{} ", setting.flag())),
+                !setting.secret && setting.value != "true|false",
+                "{}",
+                setting.name
+            );
         }
         let refused = parse_from(["tofu-state", "serve", "--api-token", "x"]).unwrap_err();
         assert_eq!(refused.kind(), clap::error::ErrorKind::UnknownArgument);

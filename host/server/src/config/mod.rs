@@ -16,8 +16,8 @@ use tofu_state_component::{ForceUnlock, Settings};
 use crate::access::sources::Sources;
 use crate::access::tokens::Tokens;
 pub use mistakes::{Mistake, Mistakes, Wrong};
-pub use source::{Secret, Source};
 use source::Reading;
+pub use source::{Secret, Source};
 pub use store::{OpenBao, StoreChoice};
 pub use values::Bind;
 
@@ -139,38 +139,25 @@ impl Config {
         }
 
         let warnings = std::mem::take(&mut reading.warnings);
-        match (
-            reading.is_clean(),
-            (listen, admin, store, store_wait, keep_versions, callers, max_state_bytes, max_body_memory, protocol, logging),
-        ) {
-            (
-                true,
-                (
-                    Some(listen),
-                    Some(admin),
-                    Some(store),
-                    Some(store_wait),
-                    Some(keep_versions),
-                    Some(callers),
-                    Some(max_state_bytes),
-                    Some(max_body_memory),
-                    Some(protocol),
-                    Some(logging),
-                ),
-            ) => Ok(Self {
-                listen,
-                admin,
-                store,
-                store_wait: (!store_wait.is_zero()).then_some(store_wait),
-                keep_versions,
-                callers,
+        let config = move || {
+            Some(Self {
+                listen: listen?,
+                admin: admin?,
+                store: store?,
+                store_wait: store_wait.map(|wait| (!wait.is_zero()).then_some(wait))?,
+                keep_versions: keep_versions?,
+                callers: callers?,
                 component,
-                max_state_bytes,
-                max_body_memory,
-                protocol,
+                max_state_bytes: max_state_bytes?,
+                max_body_memory: max_body_memory?,
+                protocol: protocol?,
                 warnings,
-                logging,
-            }),
+                logging: logging?,
+            })
+        };
+        match config() {
+            Some(config) if reading.is_clean() => Ok(config),
+            // What is missing has left a mistake behind.
             _ => Err(reading.mistakes()),
         }
     }

@@ -71,11 +71,7 @@ impl<'a> Reading<'a> {
 
     /// A setting's value, from what was given or else from its default. None if there is neither, or
     /// after a mistake, which is noted.
-    pub(super) fn value<T>(
-        &mut self,
-        setting: &Setting,
-        parse: impl Fn(&str) -> Result<T, Wrong>,
-    ) -> Option<T> {
+    pub(super) fn value<T>(&mut self, setting: &Setting, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<T> {
         let given = self
             .given(setting)
             .or_else(|| Some(Given { text: setting.default?.to_owned(), setting: setting.name.to_owned() }))?;
@@ -116,7 +112,11 @@ impl<'a> Reading<'a> {
 
     /// Notes a mistake.
     pub(super) fn mistake(&mut self, setting: &str, value: Option<String>, wrong: Wrong) {
-        self.mistakes.push(Mistake { setting: setting.to_owned(), value, wrong });
+        let mistake = Mistake { setting: setting.to_owned(), value, wrong };
+        // A setting may be looked at more than once.
+        if !self.mistakes.contains(&mistake) {
+            self.mistakes.push(mistake);
+        }
     }
 
     /// The mistakes so far.
@@ -139,7 +139,11 @@ pub fn read_secret(file: &Path) -> Result<String, Wrong> {
         .map_err(|error| Wrong::new(format!("cannot be read: {error}"), "name a readable text file"))?;
     let secret = text.strip_suffix('\n').unwrap_or(&text);
     let secret = secret.strip_suffix('\r').unwrap_or(secret);
-    if secret.is_empty() { Err(Wrong::new("the file is empty", "write the secret into it")) } else { Ok(secret.to_owned()) }
+    if secret.is_empty() {
+        Err(Wrong::new("the file is empty", "write the secret into it"))
+    } else {
+        Ok(secret.to_owned())
+    }
 }
 
 /// Whether a secret can be sent in an HTTP header without changing.

@@ -69,7 +69,8 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Du
 
 /// A size such as `64MiB` (1024-based) or `64MB` (1000-based), at least `least` bytes.
 pub(super) fn size(text: &str, least: u64) -> Result<usize, Wrong> {
-    let remedy = || format!("write a size of at least {}, such as `64MiB`", bytesize::ByteSize::b(least).display().iec());
+    let remedy =
+        || format!("write a size of at least {}, such as `64MiB`", bytesize::ByteSize::b(least).display().iec());
     let bytes = bytesize::ByteSize::from_str(text).map_err(|_| Wrong::new("not a size", remedy()))?.as_u64();
     if bytes < least {
         return Err(Wrong::new("too small", remedy()));
@@ -188,7 +189,10 @@ mod tests {
 
     #[test]
     fn urls() {
-        assert_eq!(url("https://bao:8200/").unwrap(), Url { text: "https://bao:8200".to_owned(), in_clear_text: false });
+        assert_eq!(
+            url("https://bao:8200/").unwrap(),
+            Url { text: "https://bao:8200".to_owned(), in_clear_text: false }
+        );
         assert!(url("http://bao:8200").unwrap().in_clear_text && !url("http://[::1]:8200").unwrap().in_clear_text);
         for bad in ["bao:8200", "ftp://bao", "https://u:p@bao", "https://bao?x", "/x", ""] {
             assert!(url(bad).is_err(), "{bad}");

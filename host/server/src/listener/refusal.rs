@@ -93,24 +93,30 @@ impl Refusal {
             Self::WrongCredentials => {
                 (StatusCode::FORBIDDEN, "wrong-credentials", "The token is unknown or has expired.")
             }
-            Self::MissingRight => {
-                (StatusCode::FORBIDDEN, "missing-right", "This token does not have the right that this request needs here.")
-            }
+            Self::MissingRight => (
+                StatusCode::FORBIDDEN,
+                "missing-right",
+                "This token does not have the right that this request needs here.",
+            ),
             Self::BodyTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "body-too-large",
                 "The body is larger than this server takes here (for a state: MAX_STATE_BYTES).",
             ),
-            Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body came too slowly; nothing was done."),
+            Self::BodyTooSlow => {
+                (StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body came too slowly; nothing was done.")
+            }
             Self::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken", "The body ended early; nothing was done."),
             Self::BodyMemory => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "overloaded",
                 "Too many bodies are being sent at once (MAX_BODY_MEMORY); nothing was done. Try again.",
             ),
-            Self::Busy => {
-                (StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many requests are being served; nothing was done. Try again.")
-            }
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "Too many requests are being served; nothing was done. Try again.",
+            ),
             Self::Failed => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "component-failed",

@@ -1,17 +1,15 @@
 //! A component's reply as an HTTP answer.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use tofu_state_component::{Reply, ReplyBody};
 
 use super::head::REQUEST_ID;
 
-/// Headers that belong to the connection, which is the host's.
-const CONNECTIONS_OWN: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE];
-
-/// The answer that `reply` describes.
+/// The answer that `reply` describes. Its headers leave the connection alone: `host/component` has seen
+/// to that.
 ///
 /// # Errors
 /// What in it is no HTTP.
@@ -29,9 +27,7 @@ pub fn response(reply: &Reply) -> Result<Response<Full<Bytes>>, &'static str> {
     for (name, value) in &reply.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header's name is malformed")?;
         let value = HeaderValue::from_str(value).map_err(|_| "a header's value is malformed")?;
-        if !CONNECTIONS_OWN.contains(&name) {
-            response.headers_mut().append(name, value);
-        }
+        response.headers_mut().append(name, value);
     }
     Ok(response)
 }

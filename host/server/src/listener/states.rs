@@ -9,9 +9,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use time::OffsetDateTime;
-use tofu_state_component::{
-    BodySize, Caller, Event, Protocol, Reply, Right, Rights, Route, Settings, Surroundings, exchange,
-};
+use tofu_state_component::{BodySize, Caller, Protocol, Reply, Right, Rights, Route, Settings, Surroundings, exchange};
 use tofu_state_store::{Blob, Store};
 use tokio_util::task::TaskTracker;
 
@@ -69,7 +67,8 @@ impl Answer for States {
             }
             Err(refusal) => {
                 // Who asks first whether to send the body (RFC 9110, section 10.1.1) will not send it.
-                if !parts.headers.contains_key(http::header::EXPECT) {
+                let asks_first = parts.headers.contains_key(http::header::EXPECT);
+                if !asks_first && !matches!(refusal, Refusal::BodyTooSlow | Refusal::BodyBroken) {
                     body::discard(&mut body, &self.limits).await;
                 }
                 record.refuse(refusal.status().as_u16(), refusal.code());
@@ -156,8 +155,7 @@ impl States {
 fn answer(reply: &Reply, record: Record, request_id: &str) -> Response<Full<Bytes>> {
     match reply::response(reply) {
         Ok(response) => {
-            let event: &Event = &reply.event;
-            record.finish(reply.status, event);
+            record.finish(reply.status, &reply.event);
             response
         }
         Err(what) => {

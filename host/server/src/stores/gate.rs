@@ -82,7 +82,7 @@ mod tests {
         let why = Error::Unavailable("not checked".to_owned());
         gate.close(why.clone());
         assert_eq!(gate.get(&key).await, Err(why.clone()));
-        assert_eq!(gate.get_many(&[key.clone()]).await, [Err(why)]);
+        assert_eq!(gate.get_many(std::slice::from_ref(&key)).await, [Err(why)]);
         assert!(!gate.health().await.available);
         gate.unlock();
         assert_eq!(gate.get(&key).await, Ok(Slot::Absent));

@@ -32,9 +32,9 @@ const TOKEN_INTERVAL: Duration = Duration::from_secs(2);
 /// A sentence for the operator: what is wrong will not pass by itself.
 pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Opened, String> {
     let ca_certificate = match &bao.ca {
-        Some(file) => {
-            Some(std::fs::read(file).map_err(|error| format!("BAO_CACERT {} cannot be read: {error}", file.display()))?)
-        }
+        Some(file) => Some(
+            std::fs::read(file).map_err(|error| format!("BAO_CACERT {} cannot be read: {error}", file.display()))?,
+        ),
         None => None,
     };
     let settings = openbao::Settings {
@@ -46,7 +46,8 @@ pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Op
         keep_versions,
         call_timeout: openbao::DEFAULT_CALL_TIMEOUT,
     };
-    let store = OpenBao::new(settings).map_err(|error| format!("OpenBao at {} cannot be used: {error}", bao.address))?;
+    let store =
+        OpenBao::new(settings).map_err(|error| format!("OpenBao at {} cannot be used: {error}", bao.address))?;
     let store = Arc::new(store);
     let gate = Arc::new(Gate::open(Arc::<OpenBao>::clone(&store)));
     let mut background: Vec<Background> = Vec::new();

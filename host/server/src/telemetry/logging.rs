@@ -19,7 +19,9 @@ pub fn start(logging: &Logging) -> Result<(), TryInitError> {
     let filter = EnvFilter::try_new(&logging.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).finish().try_init(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).finish().try_init()
+        }
         // https://no-color.org
         LogFormat::Text => {
             let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

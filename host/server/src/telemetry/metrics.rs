@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use prometheus::core::Collector;
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 /// From a hit in memory to a request that waited for a fail-over, in seconds.
 const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0];
@@ -80,11 +82,7 @@ impl Metrics {
                 "tofu_state_writes_without_lock_total",
                 "States written or deleted while nobody held the lock.",
             )?,
-            conflicts: counter(
-                &registry,
-                "tofu_state_cas_conflicts_total",
-                "Compare-and-sets lost to another write.",
-            )?,
+            conflicts: counter(&registry, "tofu_state_cas_conflicts_total", "Compare-and-sets lost to another write.")?,
             body_memory: gauge(&registry, "tofu_state_body_memory_bytes", "Memory that bodies in flight take.")?,
             store_available: gauge(
                 &registry,

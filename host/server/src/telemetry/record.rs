@@ -51,14 +51,17 @@ impl Record {
 
     /// The component has answered.
     pub fn finish(mut self, status: u16, event: &Event) {
-        self.write(status, &Ending {
-            operation: operation(event.operation),
-            outcome: &event.outcome,
-            forced: event.forced,
-            unlocked: event.unlocked,
-            conflicts: event.conflicts,
-            lock_id: event.lock_id.as_deref(),
-        });
+        self.write(
+            status,
+            &Ending {
+                operation: operation(event.operation),
+                outcome: &event.outcome,
+                forced: event.forced,
+                unlocked: event.unlocked,
+                conflicts: event.conflicts,
+                lock_id: event.lock_id.as_deref(),
+            },
+        );
     }
 
     /// The host has answered, with a stable word for why.
@@ -75,7 +78,7 @@ impl Record {
             Some((name, kind)) => (Some(&**name), Some(*kind)),
             None => (None, None),
         };
-        let duration_ms = duration.as_secs_f64() * 1000.0;
+        let duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3;
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(

@@ -1,6 +1,6 @@
 //! Locks as the CLIs take, wait for and break them.
 
-use tofu_state_testing::cli::{Backend, Cli, Run};
+use tofu_state_testing::cli::{Backend, Cli, Output, Run};
 use tofu_state_testing::process::eventually;
 use tofu_state_testing::server::{Server, TOKEN};
 
@@ -29,6 +29,16 @@ async fn holder(server: &Server, path: &str) -> (String, String) {
     (field("ID"), field("Who"))
 }
 
+/// Terraform prints of the holder's LockInfo only the ID, and for the rest its own.
+fn names_holder(blocked: &Output, cli: &Cli, id: &str, who: &str) {
+    blocked.says("Error acquiring the state lock");
+    if cli.is_tofu() {
+        blocked.says(&format!("ID: {id}")).says(&format!("Who: {who}")).says("Operation: OperationTypeApply");
+    } else {
+        blocked.says(&format!("already locked: ID={id}"));
+    }
+}
+
 async fn a_held_lock_blocks_and_names_its_holder(site: Site, mut cli: Cli) {
     set_up(&mut cli, &site.server, "team/app").await;
     let mut second = another(&cli);
@@ -38,12 +48,15 @@ async fn a_held_lock_blocks_and_names_its_holder(site: Site, mut cli: Cli) {
     let run = apply_to_gate(&cli, &gate).await;
     let (id, who) = holder(&site.server, "team/app").await;
     let blocked = second.run(&["plan"]).await.failure();
-    blocked.says("Error acquiring the state lock").says(&format!("ID: {id}")).says(&format!("Who: {who}"));
-    blocked.says("Operation: OperationTypeApply");
+    names_holder(&blocked, &second, &id, &who);
 
     gate.open();
     let _ = run.finish().await.success();
     second.ok(&["plan"]).await;
+
+    let other = Client::new(&site.server, "team/app");
+    other.lock("by-hand").await.unwrap().expect(200);
+    names_holder(&second.run(&["plan"]).await.failure(), &second, "by-hand", "by-hand@test");
 }
 
 async fn a_lock_timeout_waits_and_wins(site: Site, mut cli: Cli) {
@@ -147,7 +160,7 @@ async fn locks_through_plain_methods() {
             let (id, who) = holder(&site.server, &path).await;
             let mut second = another(&cli);
             set_up(&mut second, &site.server, &path).await;
-            second.run(&["plan"]).await.failure().says(&format!("ID: {id}")).says(&format!("Who: {who}"));
+            names_holder(&second.run(&["plan"]).await.failure(), &second, &id, &who);
             gate.open();
             let _ = run.finish().await.success();
             second.ok(&["plan"]).await;

@@ -16,6 +16,7 @@ mod access;
 mod cluster;
 mod common;
 mod crash;
+mod first_run;
 mod lifecycle;
 mod locks;
 mod migration;

@@ -1,6 +1,7 @@
 //! Many clients at once, through several server processes on one OpenBao.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tofu_state_testing::bao::Bao;
@@ -19,13 +20,16 @@ const CYCLES: usize = 1000;
 
 /// Lets [`RIVALS`] clients, spread over the servers, LOCK one path at once: one wins, and all others learn who.
 pub(crate) async fn lock_race(servers: &[Server], path: &str) {
+    static RACES: AtomicUsize = AtomicUsize::new(0);
+    let race = RACES.fetch_add(1, Ordering::Relaxed);
     let start = Arc::new(Barrier::new(RIVALS));
     let mut rivals = JoinSet::new();
     for number in 0..RIVALS {
         let client = Client::new(&servers[number % servers.len()], path);
         let start = Arc::clone(&start);
         rivals.spawn(async move {
-            let id = format!("rival-{number}");
+            // A new ID each time: the one just released is refused, as a late duplicate.
+            let id = format!("rival-{number}-of-race-{race}");
             start.wait().await;
             let answer = client.lock(&id).await.unwrap();
             (id, answer)
@@ -67,7 +71,7 @@ async fn cycle(client: &Client, entry: &str) {
         }
         answer.expect(409);
         // Somebody else holds it: looked at again, as the CLI does with -lock-timeout.
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
     let answer = client.get().await.unwrap();
     let (was, mut all) = if answer.status == 404 {

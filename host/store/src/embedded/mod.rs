@@ -20,6 +20,7 @@ use async_trait::async_trait;
 
 use self::database::{Database, Opener};
 use self::writer::{Change, Done, Writer};
+use crate::history::{Child, History};
 use crate::{Entry, Error, Health, Key, Outcome, Revision, Slot, Store, Write};
 
 pub use self::file::OpenError;
@@ -162,5 +163,21 @@ impl Store for Embedded {
             Ok(slots) => slots.into_iter().map(Ok).collect(),
             Err(error) => keys.iter().map(|_| Err(error.clone())).collect(),
         }
+    }
+}
+
+#[async_trait]
+impl History for Embedded {
+    async fn list(&self, folder: &Key) -> Result<Vec<Child>, Error> {
+        let folder = folder.clone();
+        self.read(move |database| tables::children(database, &folder)).await
+    }
+
+    async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
+        Self::revisions(self, key).await
+    }
+
+    async fn revision(&self, key: &Key, revision: Revision) -> Result<Slot, Error> {
+        Ok(Self::revision(self, key, revision).await?.map_or(Slot::Absent, Slot::Entry))
     }
 }

@@ -19,6 +19,7 @@ use redb::{
 };
 
 use super::writer::{Change, Done};
+use crate::history::Child;
 use crate::{Entry, Error, Key, Outcome, Retention, Revision, Slot, Write};
 
 /// The format of the tables that this release reads and writes.
@@ -154,6 +155,30 @@ pub(super) fn revisions(database: &redb::Database, key: &Key) -> Result<Vec<Revi
 /// One revision of `key`, if it is kept.
 pub(super) fn revision(database: &redb::Database, key: &Key, revision: Revision) -> Result<Option<Entry>, Failure> {
     Reader::new(&database.begin_read()?)?.revision(key, revision)
+}
+
+/// What lies directly below `folder`. Jumps over what lies deeper.
+pub(super) fn children(database: &redb::Database, folder: &Key) -> Result<Vec<Child>, Failure> {
+    let newest = Reader::new(&database.begin_read()?)?.newest;
+    let below = format!("{folder}/");
+    let mut children = Vec::new();
+    // `0` is the character after `/`: the first that no key below a folder can have there.
+    let (mut from, end) = (below.clone(), format!("{folder}0"));
+    while let Some(next) = newest.range(from.as_str()..end.as_str())?.next() {
+        let next = next?.0;
+        let name = next.value().strip_prefix(&below).unwrap_or_default();
+        match name.split_once('/') {
+            Some((name, _)) => {
+                children.push(Child::Folder(name.to_owned()));
+                from = format!("{below}{name}0");
+            }
+            None => {
+                children.push(Child::Document(name.to_owned()));
+                from = format!("{below}{name}\0");
+            }
+        }
+    }
+    Ok(children)
 }
 
 /// How many documents there are.

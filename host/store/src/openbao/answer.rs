@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn failures() {
-        let table: [(u16, &str, fn(&Error) -> bool); 20] = [
+        type Expected = fn(&Error) -> bool;
+        let table: [(u16, &str, Expected); 20] = [
             (307, "", |error| matches!(error, Error::Unavailable(_))),
             (308, "", |error| matches!(error, Error::Unavailable(_))),
             (

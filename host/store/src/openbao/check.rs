@@ -12,8 +12,9 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::OpenBao;
 use super::answer::{self, Words};
-use super::{OpenBao, current};
+use super::current::{self, Standing};
 use crate::{Error, Health};
 
 /// How long [`health`] waits.
@@ -193,11 +194,14 @@ impl OpenBao {
 pub(super) async fn health(store: &OpenBao) -> Health {
     let look = async {
         let demand = store.current.demand(&store.client, &store.mount).await?;
-        if !current::confirm(&store.client, &store.mount, &demand).await? {
-            store.current.forget(&demand);
-            return Err(super::another_cluster());
+        match current::confirm(&store.client, &store.mount, &demand).await? {
+            Standing::Current => store.token_ends(&demand.headers).await,
+            Standing::Behind => Err(super::replaced()),
+            Standing::Elsewhere => {
+                store.current.forget(&demand);
+                Err(super::another_cluster())
+            }
         }
-        store.token_ends(&demand.headers).await
     };
     match tokio::time::timeout(HEALTH_TIMEOUT, look).await {
         Ok(Ok(None)) => Health { available: true, detail: "OpenBao's active node answers".to_owned() },

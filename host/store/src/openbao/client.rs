@@ -32,14 +32,34 @@ pub(super) struct Client {
     base: String,
     namespace: Option<HeaderValue>,
     token: RwLock<HeaderValue>,
+    /// How long one call may take.
+    pub(super) timeout: Duration,
 }
 
 /// What came back.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// The cluster that the answer's index names. Errors carry none, nor does a server without raft.
-    pub(super) cluster: Option<String>,
+    /// Where the node stands. Errors carry none, nor does a server without raft.
+    pub(super) index: Option<Index>,
     pub(super) body: Bytes,
+}
+
+/// A node's place in its cluster's history: `{"cluster": "<id>", "value": "<number>"}` in base64 (OpenBao 2.7).
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Index {
+    pub(super) cluster: String,
+    value: String,
+}
+
+impl Index {
+    fn parse(header: &HeaderValue) -> Option<Self> {
+        serde_json::from_slice(&STANDARD.decode(header.as_bytes()).ok()?).ok()
+    }
+
+    /// How far the node is. OpenBao calls the value opaque: none where it is not raft's number.
+    pub(super) fn reached(&self) -> Option<u64> {
+        self.value.parse().ok()
+    }
 }
 
 impl Client {
@@ -80,7 +100,7 @@ impl Client {
         let http = builder.build().map_err(|error| {
             InvalidSettings::new(format!("the HTTP client cannot be made: {}", innermost(&error.without_url())))
         })?;
-        Ok(Self { http, base, namespace, token: RwLock::new(token(&settings.token)?) })
+        Ok(Self { http, base, namespace, token: RwLock::new(token(&settings.token)?), timeout: settings.call_timeout })
     }
 
     /// Uses another token from now on.
@@ -128,9 +148,9 @@ impl Client {
 async fn answer_of(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
     let response = request.send().await?;
     let status = response.status();
-    let cluster = response.headers().get(INDEX).and_then(cluster_of);
+    let index = response.headers().get(INDEX).and_then(Index::parse);
     let body = response.bytes().await?;
-    Ok(Answer { status, cluster, body })
+    Ok(Answer { status, index, body })
 }
 
 /// The URL is left out of the text: it may hold what an operator put into it.
@@ -147,16 +167,6 @@ fn innermost(error: &reqwest::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// An index is `{"cluster": "<id>", "value": "<number>"}` in base64 (OpenBao 2.7).
-fn cluster_of(index: &HeaderValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Index {
-        cluster: String,
-    }
-    let json = STANDARD.decode(index.as_bytes()).ok()?;
-    serde_json::from_slice::<Index>(&json).ok().map(|index| index.cluster)
 }
 
 fn base(address: &str) -> Result<String, InvalidSettings> {
@@ -209,9 +219,11 @@ mod tests {
 
     #[test]
     fn indexes() {
-        let index = |json: &str| HeaderValue::from_str(&STANDARD.encode(json)).unwrap();
-        assert_eq!(cluster_of(&index(r#"{"cluster":"c","value":"38"}"#)).as_deref(), Some("c"));
-        assert_eq!(cluster_of(&index("[]")), None);
-        assert_eq!(cluster_of(&HeaderValue::from_static("c:38")), None);
+        let parse = |json: &str| Index::parse(&HeaderValue::from_str(&STANDARD.encode(json)).unwrap());
+        let index = parse(r#"{"cluster":"c","value":"38"}"#).unwrap();
+        assert_eq!((index.cluster.as_str(), index.reached()), ("c", Some(38)));
+        assert_eq!(parse(r#"{"cluster":"c","value":"0/16B3748"}"#).unwrap().reached(), None);
+        assert_eq!(parse("[]"), None);
+        assert_eq!(Index::parse(&HeaderValue::from_static("c:38")), None);
     }
 }

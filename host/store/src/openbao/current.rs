@@ -15,10 +15,20 @@
 //! - "never written" names none, so a second look at the mount follows it, which does: it also shows that
 //!   the mount is still KV version 2, without which everything looks never written.
 //!
+//! One node is left that believes itself active and is not: a leader that was stopped (a frozen virtual
+//! machine), replaced, and goes on. It answers from its old copy until it notices, for up to 14 ms (measured;
+//! from then on it holds calls back until it forwards them). So
+//!
+//! - an answer is not believed if its node is not as far as one was that this store has heard before: who has
+//!   locked a state reads nothing older than its lock;
+//! - a slow answer may have lain in a stopped node: the call is made again;
+//! - "never written" has to be said twice, [`STEP_DOWN`] apart.
+//!
 //! A server without raft is one node, or has standbys that forward everything. A cluster that answers from
 //! standbys and does not know this demand (2.5 and 2.6) is refused.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex as Lock, PoisonError, RwLock};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,9 +37,10 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::answer::{self, Words};
-use super::client::{Answer, Client, INCONSISTENT, INDEX};
+use super::client::{Answer, Client, INCONSISTENT, INDEX, Index};
 use crate::Error;
 
 /// An index that no cluster reaches: 2^62. (2^64 - 1 works too, but a sum with it would overflow.)
@@ -38,12 +49,43 @@ const UNREACHED: &str = "4611686018427387904";
 /// The first version whose standbys answer reads.
 const STANDBY_READS: (u32, u32) = (2, 5);
 
+/// How long a leader that was replaced may take to notice, with some to spare.
+pub(super) const STEP_DOWN: Duration = Duration::from_millis(100);
+
+/// An answer that took longer may come from a leader that was stopped meanwhile: raft replaces none that is
+/// away for a shorter time.
+pub(super) const SLOW: Duration = Duration::from_secs(1);
+
+/// For how long nodes that are behind are taken for late. After that the cluster's history itself is another:
+/// a snapshot was restored into a new cluster, which keeps the ID and counts from the beginning.
+const LATE: Duration = Duration::from_secs(30);
+
 /// What a call must say so that only the active node answers it.
 pub(super) struct Demand {
     /// The cluster it is for; none where any node that answers is the active one.
     cluster: Option<String>,
     /// What to send.
     pub(super) headers: HeaderMap,
+    /// How far the cluster was when it was last heard of.
+    heard: Lock<Heard>,
+}
+
+#[derive(Default)]
+struct Heard {
+    index: u64,
+    /// Since when all answers are from nodes that are behind.
+    behind_since: Option<Instant>,
+}
+
+/// What is known of a node that answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It understood the demand.
+    Current,
+    /// It belongs to another cluster than the demand is for.
+    Elsewhere,
+    /// It is behind what was heard before the call: it has lost its lead and not noticed.
+    Behind,
 }
 
 impl Demand {
@@ -57,13 +99,39 @@ impl Demand {
                 headers.insert(INCONSISTENT, HeaderValue::from_static("forward-active-node"));
             }
         }
-        Self { cluster, headers }
+        Self { cluster, headers, heard: Lock::default() }
     }
 
-    /// Whether an answer comes from where the demand was understood. Only for answers that name their
-    /// cluster wherever there is one: successes, and what says that a revision was removed.
-    pub(super) fn fits(&self, answer: &Answer) -> bool {
-        self.cluster == answer.cluster
+    /// Whether there can be several nodes.
+    pub(super) fn is_cluster(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// How far an answer has to be to a call that is made now.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).index
+    }
+
+    /// Judges the node that gave an answer to a call made when `heard` was [`Demand::heard`]. Only for answers
+    /// that carry an index wherever there is one: successes, and what says that a revision was removed.
+    pub(super) fn judge(&self, answer: &Answer, heard: u64) -> Standing {
+        if self.cluster.as_ref() != answer.index.as_ref().map(|index| &index.cluster) {
+            return Standing::Elsewhere;
+        }
+        let Some(reached) = answer.index.as_ref().and_then(Index::reached) else {
+            return Standing::Current;
+        };
+        let mut known = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        if reached >= heard {
+            *known = Heard { index: known.index.max(reached), behind_since: None };
+            return Standing::Current;
+        }
+        let since = *known.behind_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < LATE {
+            return Standing::Behind;
+        }
+        *known = Heard { index: reached, behind_since: None };
+        Standing::Current
     }
 }
 
@@ -81,13 +149,17 @@ impl Current {
         if let Some(known) = self.known() {
             return Ok(known);
         }
-        let _asking = self.asking.lock().await;
-        if let Some(known) = self.known() {
-            return Ok(known);
-        }
-        let demand = Arc::new(ask(client, mount).await?);
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&demand));
-        Ok(demand)
+        let find_out = async {
+            let _asking = self.asking.lock().await;
+            if let Some(known) = self.known() {
+                return Ok(known);
+            }
+            let demand = Arc::new(ask(client, mount).await?);
+            *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&demand));
+            Ok(demand)
+        };
+        // Whoever waits behind others that ask in vain waits no longer than for a call of its own.
+        tokio::time::timeout(client.timeout, find_out).await.unwrap_or(Err(Error::Timeout))
     }
 
     /// Drops what turned out to be wrong; what somebody else has found out since stays.
@@ -103,23 +175,23 @@ impl Current {
     }
 }
 
-/// Whether the mount is there and KV version 2, and the demand still fits: what makes a "never written"
-/// that came before it credible.
-pub(super) async fn confirm(client: &Client, mount: &str, demand: &Demand) -> Result<bool, Error> {
-    Ok(demand.fits(&mount_of(client, mount, &demand.headers).await?))
+/// Whether the mount is there and KV version 2, and the demand still right.
+pub(super) async fn confirm(client: &Client, mount: &str, demand: &Demand) -> Result<Standing, Error> {
+    let heard = demand.heard();
+    Ok(demand.judge(&mount_of(client, mount, &demand.headers).await?, heard))
 }
 
 async fn ask(client: &Client, mount: &str) -> Result<Demand, Error> {
     let health = health(client).await?;
     if let Some(id) = health.cluster_id.filter(|id| !id.is_empty()) {
         let demand = Demand::new(Some(id));
-        if demand.fits(&mount_of(client, mount, &demand.headers).await?) {
+        if confirm(client, mount, &demand).await? == Standing::Current {
             return Ok(demand);
         }
     }
     // The mount's answer names no cluster: the server has no raft, or is too old to.
     let alone = Demand::new(None);
-    if !alone.fits(&mount_of(client, mount, &alone.headers).await?) {
+    if confirm(client, mount, &alone).await? != Standing::Current {
         return Err(Error::Unavailable("the nodes behind OpenBao's address name different clusters".to_owned()));
     }
     if version(&health.version) >= Some(STANDBY_READS) && has_standbys(client).await? {
@@ -244,16 +316,37 @@ mod tests {
             serde_json::from_slice::<serde_json::Value>(&index).unwrap(),
             serde_json::json!({"cluster": "abc", "value": UNREACHED})
         );
-        let answer = |cluster: Option<&str>| Answer {
-            status: StatusCode::OK,
-            cluster: cluster.map(str::to_owned),
-            body: Bytes::new(),
-        };
-        assert!(demand.fits(&answer(Some("abc"))));
-        assert!(!demand.fits(&answer(Some("other"))));
-        assert!(!demand.fits(&answer(None)));
+        assert_eq!(demand.judge(&answer(Some(("abc", 7))), 0), Standing::Current);
+        assert_eq!(demand.judge(&answer(Some(("other", 7))), 0), Standing::Elsewhere);
+        assert_eq!(demand.judge(&answer(None), 0), Standing::Elsewhere);
         let alone = Demand::new(None);
-        assert!(alone.headers.is_empty() && alone.fits(&answer(None)) && !alone.fits(&answer(Some("abc"))));
+        assert!(alone.headers.is_empty());
+        assert_eq!(alone.judge(&answer(None), 0), Standing::Current);
+        assert_eq!(alone.judge(&answer(Some(("abc", 7))), 0), Standing::Elsewhere);
+    }
+
+    fn answer(index: Option<(&str, u64)>) -> Answer {
+        let index = index.map(|(cluster, value)| {
+            serde_json::from_value(serde_json::json!({"cluster": cluster, "value": value.to_string()})).unwrap()
+        });
+        Answer { status: StatusCode::OK, index, body: Bytes::new() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_is_behind_is_not_believed_unless_all_stay_so() {
+        let demand = Demand::new(Some("abc".to_owned()));
+        let hear = |value| demand.judge(&answer(Some(("abc", value))), demand.heard());
+        assert_eq!(hear(10), Standing::Current);
+        // The answer to a call that was made before the other was heard of.
+        assert_eq!(demand.judge(&answer(Some(("abc", 9))), 9), Standing::Current);
+        assert_eq!(demand.heard(), 10);
+        assert_eq!(hear(9), Standing::Behind);
+        tokio::time::advance(LATE / 2).await;
+        assert_eq!(hear(10), Standing::Current);
+        assert_eq!(hear(3), Standing::Behind);
+        tokio::time::advance(LATE).await;
+        assert_eq!(hear(3), Standing::Current);
+        assert_eq!(demand.heard(), 3);
     }
 
     #[test]

@@ -20,12 +20,13 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 use serde_json::json;
+use tokio::time::Instant;
 
 pub use check::StartError;
 
 use crate::{Error, Health, Key, Outcome, Retention, Slot, Store, Write};
-use client::{Answer, Client};
-use current::Current;
+use client::Client;
+use current::{Current, Demand, Standing};
 
 /// The mount where nobody says otherwise.
 pub const DEFAULT_MOUNT: &str = "states";
@@ -106,6 +107,33 @@ impl OpenBao {
         Ok(self.current.demand(&self.client, &self.mount).await?.headers.clone())
     }
 
+    /// Reads once. What is said of the node that answered counts for everything but [`Slot::Absent`], which
+    /// carries nothing to judge it by.
+    async fn look(&self, key: &Key, demand: &Demand) -> Result<(Slot, Standing), Error> {
+        let heard = demand.heard();
+        let begun = Instant::now();
+        let path = self.data(key);
+        let mut answer = self.client.call(Method::GET, &path, &demand.headers, None).await?;
+        if demand.is_cluster() && begun.elapsed() > current::SLOW {
+            tokio::time::sleep(current::STEP_DOWN).await;
+            answer = self.client.call(Method::GET, &path, &demand.headers, None).await?;
+        }
+        Ok((answer::read(key, answer.status, &answer.body)?, demand.judge(&answer, heard)))
+    }
+
+    /// Reads once more what was said to be absent, and looks at the mount and the cluster meanwhile.
+    async fn look_again(&self, key: &Key, demand: &Demand) -> Result<(Slot, Standing), Error> {
+        let standing = current::confirm(&self.client, &self.mount, demand).await?;
+        if !demand.is_cluster() || standing != Standing::Current {
+            return Ok((Slot::Absent, standing));
+        }
+        tokio::time::sleep(current::STEP_DOWN).await;
+        match self.look(key, demand).await? {
+            (Slot::Absent, _) => Ok((Slot::Absent, Standing::Current)),
+            found => Ok(found),
+        }
+    }
+
     /// Sets `max_versions` on a key before its first revision: KV's own default of 10 would lose the state
     /// from before a long apply. A crash after it leaves a key that was never written.
     async fn keep_history(&self, key: &Key, headers: &HeaderMap) -> Result<(), Error> {
@@ -122,44 +150,50 @@ impl Store for OpenBao {
         // A second time only if the cluster behind the address has become another one.
         for _ in 0..2 {
             let demand = self.current.demand(&self.client, &self.mount).await?;
-            let answer = self.client.call(Method::GET, &self.data(key), &demand.headers, None).await?;
-            let slot = answer::read(key, answer.status, &answer.body);
-            let credible = match &slot {
-                Ok(Slot::Absent) => current::confirm(&self.client, &self.mount, &demand).await?,
-                Ok(Slot::Entry(_) | Slot::Removed(_)) => demand.fits(&answer),
-                // The cluster is not named in what failed, and it stays a failure wherever it comes from.
-                Err(_) => true,
+            let (slot, standing) = match self.look(key, &demand).await? {
+                (Slot::Absent, _) => self.look_again(key, &demand).await?,
+                found => found,
             };
-            if credible {
-                return slot;
+            match standing {
+                Standing::Current => return Ok(slot),
+                Standing::Behind => return Err(replaced()),
+                Standing::Elsewhere => self.current.forget(&demand),
             }
-            self.current.forget(&demand);
         }
         Err(another_cluster())
     }
 
     async fn put_cas(&self, key: &Key, write: Write) -> Result<Outcome, Error> {
-        let headers = self.headers().await?;
+        let demand = self.current.demand(&self.client, &self.mount).await?;
         if write.retention == Retention::History && write.expected == 0 {
-            self.keep_history(key, &headers).await?;
+            self.keep_history(key, &demand.headers).await?;
         }
         let body = document::write_body(&write)
             .map_err(|_| Error::Corrupt(format!("the document for `{key}` cannot be written as JSON")))?;
         drop(write);
-        let Answer { status, body, .. } = self.client.call(Method::POST, &self.data(key), &headers, Some(body)).await?;
-        answer::write(status, &body)
+        let heard = demand.heard();
+        let answer = self.client.call(Method::POST, &self.data(key), &demand.headers, Some(body)).await?;
+        let outcome = answer::write(answer.status, &answer.body)?;
+        // What is written is written, wherever. But what comes next has to be asked in the right place, and
+        // must not be older.
+        if matches!(outcome, Outcome::Written(_)) && demand.judge(&answer, heard) == Standing::Elsewhere {
+            self.current.forget(&demand);
+        }
+        Ok(outcome)
     }
 
     async fn delete(&self, key: &Key) -> Result<(), Error> {
         for _ in 0..2 {
             let demand = self.current.demand(&self.client, &self.mount).await?;
+            let heard = demand.heard();
             let answer = self.client.call(Method::DELETE, &self.metadata(key), &demand.headers, None).await?;
             answer::done(answer.status, &answer.body)?;
-            // A standby of another cluster than the demand's may have done nothing.
-            if demand.fits(&answer) {
-                return Ok(());
+            match demand.judge(&answer, heard) {
+                Standing::Current => return Ok(()),
+                Standing::Behind => return Err(replaced()),
+                // A standby of another cluster than the demand's may have done nothing.
+                Standing::Elsewhere => self.current.forget(&demand),
             }
-            self.current.forget(&demand);
         }
         Err(another_cluster())
     }
@@ -167,6 +201,10 @@ impl Store for OpenBao {
     async fn health(&self) -> Health {
         check::health(self).await
     }
+}
+
+fn replaced() -> Error {
+    Error::Unavailable("the node that answered has lost its lead and not noticed yet".to_owned())
 }
 
 fn another_cluster() -> Error {

@@ -23,7 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::{Error, Health, Key, Outcome, Slot, Store, Write};
+use crate::history::{Child, History};
+use crate::{Error, Health, Key, Outcome, Revision, Slot, Store, Write};
 
 /// The kinds of calls that can be held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -280,6 +281,8 @@ impl Drop for Hold {
 /// A store around another one, whose calls follow the rules of its [`Faults`].
 pub struct Held {
     inner: Arc<dyn Store>,
+    /// The same store, if its history can be asked for.
+    history: Option<Arc<dyn History>>,
     faults: Faults,
 }
 
@@ -287,7 +290,17 @@ impl Held {
     /// Wraps `inner`; without rules it only counts.
     #[must_use]
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, faults: Faults::default() }
+        Self { inner, history: None, faults: Faults::default() }
+    }
+
+    /// As [`Held::new`], and its history can be asked for. Those calls follow no rules and are not counted.
+    #[must_use]
+    pub fn with_history(inner: Arc<dyn History>) -> Self {
+        Self { inner: Arc::<dyn History>::clone(&inner), history: Some(inner), faults: Faults::default() }
+    }
+
+    fn history(&self) -> Result<&dyn History, Error> {
+        self.history.as_deref().ok_or_else(|| Error::Denied("this store was wrapped without its history".to_owned()))
     }
 
     /// The rules and the counts of this store.
@@ -342,6 +355,21 @@ impl Store for Held {
 
     async fn health(&self) -> Health {
         self.inner.health().await
+    }
+}
+
+#[async_trait]
+impl History for Held {
+    async fn list(&self, folder: &Key) -> Result<Vec<Child>, Error> {
+        self.history()?.list(folder).await
+    }
+
+    async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
+        self.history()?.revisions(key).await
+    }
+
+    async fn revision(&self, key: &Key, revision: Revision) -> Result<Slot, Error> {
+        self.history()?.revision(key, revision).await
     }
 }
 

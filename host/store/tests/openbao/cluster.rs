@@ -27,6 +27,7 @@ async fn three_nodes() {
     no_read_is_stale(&cluster, &balancer).await;
     one_of_many_writes_wins(&cluster).await;
     nothing_acknowledged_is_lost_with_the_leader(&mut cluster, balanced).await;
+    a_leader_that_was_replaced_while_it_slept_answers_nothing_old(&mut cluster).await;
 }
 
 /// What one node has acknowledged, every other node knows at once, and does not take for absent.
@@ -122,5 +123,53 @@ async fn nothing_acknowledged_is_lost_with_the_leader(cluster: &mut Cluster, bal
         let deadline = Some(Instant::now() + patience);
         let found = patience::until(deadline, || returned.get(&key)).await.unwrap();
         assert!(matches!(&found, Slot::Entry(entry) if entry.revision > 0), "{key}: {found:?}");
+    }
+}
+
+/// The leader is stopped, another takes over and writes, and the first wakes up believing that it still leads.
+async fn a_leader_that_was_replaced_while_it_slept_answers_nothing_old(cluster: &mut Cluster) {
+    let deadline = Some(Instant::now() + Duration::from_secs(90));
+    let asleep = cluster.leader().await;
+    let addresses = cluster.addresses();
+    let (first, others): (Vec<String>, Vec<String>) =
+        addresses.iter().cloned().partition(|address| *address == addresses[asleep]);
+    let (changed, created) = (key("deposed/changed"), key("deposed/created"));
+    let balancer = RoundRobin::start(&first).await;
+    let witness = Arc::new(open(&balancer.address(), cluster.token()));
+    let stranger = Arc::new(open(&addresses[asleep], cluster.token()));
+    put(&witness, &changed, "old", 0).await.unwrap();
+    put(&stranger, &key("deposed/connected"), "m", 0).await.unwrap();
+
+    cluster.node(asleep).process().pause();
+    balancer.send_to(&others);
+    patience::until(deadline, || put(&witness, &changed, "new", 1)).await.unwrap();
+    patience::until(deadline, || put(&witness, &created, "new", 0)).await.unwrap();
+    assert_ne!(cluster.leader().await, asleep);
+
+    balancer.send_to(&first);
+    cluster.node(asleep).process().resume();
+    // Who has seen the new reads nothing old; and nobody is told that what exists was never written.
+    let readers = [(&witness, &changed), (&witness, &created), (&stranger, &created)].into_iter().cycle().take(12);
+    let readers = readers.map(|(store, key)| {
+        let (store, key) = (Arc::clone(store), key.clone());
+        tokio::spawn(async move {
+            let mut answered = 0;
+            while answered < READS {
+                match store.get(&key).await {
+                    Ok(Slot::Entry(entry)) => {
+                        assert_eq!(entry.meta, "new", "{key}");
+                        answered += 1;
+                    }
+                    Ok(other) => panic!("{key}: {other:?}"),
+                    Err(error) => {
+                        assert!(error.is_passing() && Instant::now() < deadline.unwrap(), "{key}: {error}");
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        })
+    });
+    for reader in join_all(readers).await {
+        reader.unwrap();
     }
 }

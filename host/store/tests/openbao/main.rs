@@ -1,9 +1,20 @@
-//! The OpenBao driver against real OpenBao servers: dev mode, raft storage, and three nodes.
+//! The OpenBao driver against real OpenBao servers: dev mode, raft storage, and three nodes;
+//! and what goes over the wire, against a server that is made up.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails; clippy takes only marked functions for tests"
+)]
 
 mod check;
 mod cluster;
 mod documents;
 mod raft;
+mod wire;
+mod zz_window;
 
 use std::time::Duration;
 

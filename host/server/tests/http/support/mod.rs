@@ -1,0 +1,133 @@
+//! A server in this process on a store in memory, and a client that sends exactly the bytes it is told to.
+
+mod client;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tofu_state_component::{BUILT_IN, Engine, ForceUnlock, Limits as CallLimits, Protocol, Settings};
+use tofu_state_server::access::{Access, Tokens, tokens_file};
+use tofu_state_server::config::Bind;
+use tofu_state_server::listener::budget::Budget;
+use tofu_state_server::listener::states::States;
+use tofu_state_server::listener::{Limits, accept};
+use tofu_state_server::telemetry::Metrics;
+use tofu_state_store::Store;
+use tofu_state_store::memory::Memory;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use client::{Answer, Connection, ask, basic};
+
+/// The token with all rights.
+pub(crate) const TOKEN: &str = "correct-horse-battery-staple";
+
+/// Long enough for the slowest machine; no test waits for it unless it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a server is to be.
+pub(crate) struct Options {
+    pub(crate) limits: Limits,
+    pub(crate) max_state_bytes: usize,
+    pub(crate) max_body_memory: usize,
+    pub(crate) store: Arc<dyn Store>,
+    /// Another component than the one that is shipped.
+    pub(crate) protocol: Option<Protocol>,
+    /// What `TOKENS_FILE` holds, besides [`TOKEN`].
+    pub(crate) tokens: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            max_state_bytes: 1 << 20,
+            max_body_memory: 8 << 20,
+            store: Arc::new(Memory::new()),
+            protocol: None,
+            tokens: String::new(),
+        }
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) access: Access,
+    pub(crate) budget: Budget,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) calls: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    pub(crate) abort: CancellationToken,
+    pub(crate) serving: JoinHandle<()>,
+}
+
+/// Compiled once for all tests.
+fn protocol() -> Protocol {
+    static PROTOCOL: OnceLock<Protocol> = OnceLock::new();
+    let load = || Engine::new(CallLimits::default()).unwrap().load(BUILT_IN).unwrap();
+    PROTOCOL.get_or_init(load).clone()
+}
+
+impl Server {
+    pub(crate) async fn start(options: Options) -> Self {
+        let protocol = match options.protocol {
+            Some(protocol) => protocol,
+            None => tokio::task::spawn_blocking(protocol).await.unwrap(),
+        };
+        let named = match options.tokens.as_str() {
+            "" => Vec::new(),
+            text => tokens_file::parse(text).unwrap(),
+        };
+        let access = Access::new(Tokens::new(named).with_shared(&TOKEN.into()));
+        let budget = Budget::new(options.max_body_memory);
+        let metrics = Arc::new(Metrics::new(protocol.routes().iter().map(|route| route.method.clone())).unwrap());
+        let calls = TaskTracker::new();
+        let states = Arc::new(States {
+            protocol,
+            store: options.store,
+            store_wait: None,
+            access: access.clone(),
+            settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2 },
+            max_state_bytes: options.max_state_bytes,
+            budget: budget.clone(),
+            limits: options.limits,
+            metrics: Arc::clone(&metrics),
+            calls: calls.clone(),
+        });
+        let bind = Bind { host: Some("127.0.0.1".to_owned()), port: 0 };
+        let listener = accept::bind(&bind, "LISTEN_ADDR").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+        let serving = tokio::spawn(accept::serve(listener, states, options.limits, stop.clone(), abort.clone()));
+        Self { address, access, budget, metrics, calls, stop, abort, serving }
+    }
+
+    pub(crate) async fn plain() -> Self {
+        Self::start(Options::default()).await
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        Connection::open(self.address).await
+    }
+
+    /// One request with [`TOKEN`] on a connection of its own.
+    pub(crate) async fn ask(&self, method: &str, target: &str, body: &str) -> Answer {
+        ask(self.address, method, target, &[("authorization", &format!("Bearer {TOKEN}"))], body.as_bytes()).await
+    }
+
+    /// The metrics as Prometheus sees them.
+    pub(crate) fn metrics_text(&self) -> String {
+        String::from_utf8(self.metrics.encode().unwrap().1).unwrap()
+    }
+}
+
+/// A state document of about `bytes` bytes.
+pub(crate) fn state(serial: u64, bytes: usize) -> String {
+    let filling = "x".repeat(bytes);
+    format!(
+        "{{\"version\":4,\"serial\":{serial},\"lineage\":\"l\",\"terraform_version\":\"1.0.0\",\"outputs\":{{}},\"filling\":\"{filling}\"}}"
+    )
+}

@@ -1,0 +1,42 @@
+//! What lies below a folder, and older revisions: beside [`Store`], for whoever tidies up or looks back.
+//!
+//! Serving a request needs none of it.
+
+use async_trait::async_trait;
+
+use crate::{Error, Key, Revision, Slot, Store};
+
+/// A name directly below a folder. A name can be both: `a` beside `a/b`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Child {
+    /// A document.
+    Document(String),
+    /// A folder, which holds documents or folders.
+    Folder(String),
+}
+
+/// A store that can be listed and that tells which revisions it keeps. What it answers is as current as
+/// what [`Store::get`] does.
+#[async_trait]
+pub trait History: Store {
+    /// What lies directly below `folder`, in no order that one may count on; nothing if there is no such
+    /// folder.
+    ///
+    /// # Errors
+    /// As [`Store::get`]; [`Error::Denied`] where the store's policy lacks the right to list.
+    async fn list(&self, folder: &Key) -> Result<Vec<Child>, Error>;
+
+    /// The revisions of `key` that are kept, oldest first: the newest, and those that could still be had,
+    /// even if only after somebody has restored them with the store's own tools.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error>;
+
+    /// One revision of `key`: [`Slot::Absent`] if it is not kept, [`Slot::Removed`] if somebody has deleted
+    /// it in the store and could restore it.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    async fn revision(&self, key: &Key, revision: Revision) -> Result<Slot, Error>;
+}
