@@ -20,7 +20,7 @@ run: setup ## Serves on the embedded store, with a token made for you, and print
 	cargo run -p tofu-state -- serve --store embedded --make-token
 
 test: setup peers ## Sets up and runs all tests
-	cargo test
+	cargo test --workspace
 
 quick: setup ## Runs the native tests of the protocol and the stores: seconds
 	cargo test -p tofu-state-protocol -p tofu-state-store --lib --test memory

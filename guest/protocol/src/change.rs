@@ -69,8 +69,13 @@ fn apply<S: Store>(call: &mut Call<'_, S>, mut wanted: StateDocument) -> Result<
     let lock_id = lock::lock_id_of(call)?;
     call.event.lock_id.clone_from(&lock_id);
     let mut first_seen: Option<Seen> = None;
+    let mut hint = promising_hint(call, &wanted);
     for _ in 0..ATTEMPTS {
-        let state = state::load(call)?;
+        let recalled = hint.is_some();
+        let state = match hint.take() {
+            Some(state) => state,
+            None => state::load(call)?,
+        };
         check_lock(call, lock_id.as_deref())?;
         call.event.before = summary(state.document.as_ref());
         if is_done(&wanted, &state) {
@@ -84,7 +89,9 @@ fn apply<S: Store>(call: &mut Call<'_, S>, mut wanted: StateDocument) -> Result<
                 return Err(Refusal::LostRace);
             }
         }
-        first_seen = Some(seen);
+        if !recalled {
+            first_seen = Some(seen);
+        }
         check_serial(&wanted, state.document.as_ref())?;
         if let StateDocument::Deleted(deleted) = &mut wanted {
             deleted.serial = call.event.before.as_ref().map(|before| before.serial);
@@ -100,10 +107,23 @@ fn apply<S: Store>(call: &mut Call<'_, S>, mut wanted: StateDocument) -> Result<
                 call.event.unlocked = lock_id.is_none();
                 return Ok(reply::empty(200));
             }
+            Outcome::Conflict if recalled => {}
             Outcome::Conflict => call.event.conflicts += 1,
         }
     }
     Err(Refusal::LostRace)
+}
+
+/// The state as it was last seen, where that may save the read before a write.
+///
+/// It may be out of date, so it refuses nothing and acknowledges nothing; and a holder whose write
+/// loses by it begins as if nothing had been tried. Who holds no lock gets none: for him, any loss
+/// is final.
+fn promising_hint<S: Store>(call: &Call<'_, S>, wanted: &StateDocument) -> Option<Found<S::Blob>> {
+    lock::lock_id_of(call).ok().flatten()?;
+    let state = state::recall(call)?;
+    let may_pass = !is_done(wanted, &state) && check_serial(wanted, state.document.as_ref()).is_ok();
+    may_pass.then_some(state)
 }
 
 /// While a lock is held, only its holder may write. When none is held, nobody may who says that he

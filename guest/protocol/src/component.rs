@@ -59,6 +59,10 @@ impl outside::Store for Host {
         })
     }
 
+    fn recall(&self, key: &str) -> Option<outside::Remembered> {
+        store::recall(key).map(|seen| outside::Remembered { revision: seen.revision, meta: seen.meta })
+    }
+
     fn put_cas(
         &self,
         key: &str,

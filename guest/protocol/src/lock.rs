@@ -39,13 +39,19 @@ pub(crate) fn load<S: Store>(call: &Call<'_, S>) -> Result<Found, Refusal> {
     })
 }
 
-fn replace<S: Store>(call: &mut Call<'_, S>, found: Revision, document: &LockDocument) -> Result<Outcome, Refusal> {
-    let outcome =
-        call.store.put_cas(&call.path.lock_key(), &document::encode(document), None, found, Retention::Latest)?;
-    if outcome == Outcome::Conflict {
-        call.event.conflicts += 1;
-    }
-    Ok(outcome)
+/// The lock as it was last seen. That it still holds shows only when a compare-and-set with its
+/// revision succeeds, so it serves to skip a read and never to answer.
+fn recall<S: Store>(call: &Call<'_, S>) -> Option<Found> {
+    let key = call.path.lock_key();
+    let seen = call.store.recall(&key)?;
+    let document = document::decode(&key, &seen.meta).ok()?;
+    Some(Found { revision: seen.revision, document })
+}
+
+/// Writes `document` in the place of what was found.
+fn replace<S: Store>(call: &Call<'_, S>, found: &Found, document: &LockDocument) -> Result<Outcome, Refusal> {
+    let meta = document::encode(document);
+    Ok(call.store.put_cas(&call.path.lock_key(), &meta, None, found.revision, Retention::Latest)?)
 }
 
 /// Takes the lock for the LockInfo in the body.
@@ -54,6 +60,13 @@ pub(crate) fn lock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, R
     let info = LockInfo::parse(&call.request.small_body()).map_err(Refusal::InvalidRequest)?;
     call.event.lock_id = Some(info.id.clone());
     call.event.lock_who.clone_from(&info.who);
+    if let Some(found) = recall(call)
+        && found.document.status == LockStatus::Free
+        && !found.document.released.contains(&info.id)
+        && take(call, &found, &info)? == Outcome::Written
+    {
+        return Ok(reply::lock_info(200, &info.text));
+    }
     for _ in 0..ATTEMPTS {
         let found = load(call)?;
         match &found.document.status {
@@ -74,21 +87,30 @@ pub(crate) fn lock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, R
             // The breaker may have died before its fence.
             LockStatus::Broken => fence(call)?,
         }
-        let held = Held {
-            id: info.id.clone(),
-            who: info.who.clone(),
-            info: info.text.clone(),
-            since: call.request.received,
-            by: call.request.caller.name.clone(),
-            trace: call.request.trace.clone(),
-        };
-        let document = LockDocument { status: LockStatus::Held(held), released: found.document.released };
-        if replace(call, found.revision, &document)? == Outcome::Written {
-            call.event.run_trace.clone_from(&call.request.trace);
+        if take(call, &found, &info)? == Outcome::Written {
             return Ok(reply::lock_info(200, &info.text));
         }
+        call.event.conflicts += 1;
     }
     Err(Refusal::Contended)
+}
+
+/// Writes the LockInfo as the holder.
+fn take<S: Store>(call: &mut Call<'_, S>, found: &Found, info: &LockInfo) -> Result<Outcome, Refusal> {
+    let held = Held {
+        id: info.id.clone(),
+        who: info.who.clone(),
+        info: info.text.clone(),
+        since: call.request.received,
+        by: call.request.caller.name.clone(),
+        trace: call.request.trace.clone(),
+    };
+    let document = LockDocument { status: LockStatus::Held(held), released: found.document.released.clone() };
+    let outcome = replace(call, found, &document)?;
+    if outcome == Outcome::Written {
+        call.event.run_trace.clone_from(&call.request.trace);
+    }
+    Ok(outcome)
 }
 
 /// Releases the lock, or breaks it.
@@ -98,6 +120,14 @@ pub(crate) fn unlock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>,
     call.event.lock_id.clone_from(&claim.id);
     call.event.lock_who.clone_from(&claim.who);
     claim.check_allowed(call)?;
+    if !claim.forced
+        && let Some(found) = recall(call)
+        && let LockStatus::Held(held) = &found.document.status
+        && claim.id.as_ref() == Some(&held.id)
+        && release(call, &found, held)? == Outcome::Written
+    {
+        return Ok(reply::empty(200));
+    }
     for _ in 0..ATTEMPTS {
         let found = load(call)?;
         let held = match &found.document.status {
@@ -116,20 +146,21 @@ pub(crate) fn unlock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>,
         if claim.id.as_ref().is_some_and(|id| *id != held.id) {
             return Err(locked(call, held));
         }
-        call.event.lock_id = Some(held.id.clone());
-        call.event.run_trace.clone_from(&held.trace);
-        if claim.forced {
-            if break_lock(call, &found, held)? == Outcome::Written {
-                return Ok(reply::empty(200));
-            }
-        } else {
-            let document = LockDocument { status: LockStatus::Free, released: found.document.released_with(&held.id) };
-            if replace(call, found.revision, &document)? == Outcome::Written {
-                return Ok(reply::empty(200));
-            }
+        let outcome = if claim.forced { break_lock(call, &found, held)? } else { release(call, &found, held)? };
+        if outcome == Outcome::Written {
+            return Ok(reply::empty(200));
         }
+        call.event.conflicts += 1;
     }
     Err(Refusal::Contended)
+}
+
+/// Writes "free", for the holder.
+fn release<S: Store>(call: &mut Call<'_, S>, found: &Found, held: &Held) -> Result<Outcome, Refusal> {
+    call.event.lock_id = Some(held.id.clone());
+    call.event.run_trace.clone_from(&held.trace);
+    let document = LockDocument { status: LockStatus::Free, released: found.document.released_with(&held.id) };
+    replace(call, found, &document)
 }
 
 /// The refusal that names the holder, which the event then names too.
@@ -142,8 +173,10 @@ pub(crate) fn locked<S: Store>(call: &mut Call<'_, S>, held: &Held) -> Refusal {
 
 /// Breaks a lock: the record first, then the fence, before anybody is answered.
 fn break_lock<S: Store>(call: &mut Call<'_, S>, found: &Found, held: &Held) -> Result<Outcome, Refusal> {
+    call.event.lock_id = Some(held.id.clone());
+    call.event.run_trace.clone_from(&held.trace);
     let document = LockDocument { status: LockStatus::Broken, released: found.document.released_with(&held.id) };
-    let outcome = replace(call, found.revision, &document)?;
+    let outcome = replace(call, found, &document)?;
     if outcome == Outcome::Written {
         call.event.forced = true;
         fence(call)?;

@@ -49,6 +49,15 @@ pub enum Slot<B> {
     Removed(Revision),
 }
 
+/// What was last seen of a document, without its content.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    /// The revision it had.
+    pub revision: Revision,
+    /// See [`Entry::meta`].
+    pub meta: Vec<u8>,
+}
+
 /// How a compare-and-set ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -96,6 +105,9 @@ pub trait Store {
     /// # Errors
     /// Whatever keeps the store from knowing for certain.
     fn get(&self, key: &str) -> Result<Slot<Self::Blob>, StoreError>;
+
+    /// What was last seen under `key`: a hint that only a compare-and-set confirms.
+    fn recall(&self, key: &str) -> Option<Remembered>;
 
     /// Writes the document if its revision is `expected`.
     ///

@@ -11,8 +11,9 @@ pub const STATE_METHODS: &str = "GET, POST, PUT, DELETE, LOCK, UNLOCK";
 /// Methods that the lock face has.
 pub const LOCK_METHODS: &str = "POST, PUT, DELETE";
 
-/// Seconds after which a client may try again. A raft election takes 10 to 13.
-const RETRY_AFTER: &str = "5";
+/// Seconds after which a client may try again. A raft election takes 10 to 15, and the CLIs try three
+/// times: so a GET in the middle of an apply outlives one.
+const RETRY_AFTER: &str = "10";
 
 /// Why a request is not done.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -33,6 +33,14 @@ pub(crate) fn load<S: Store>(call: &Call<'_, S>) -> Result<Found<S::Blob>, Refus
     })
 }
 
+/// The state's document as it was last seen, without its content. It may be out of date.
+pub(crate) fn recall<S: Store>(call: &Call<'_, S>) -> Option<Found<S::Blob>> {
+    let key = call.path.state_key();
+    let seen = call.store.recall(key)?;
+    let document = Some(document::decode(key, &seen.meta).ok()?);
+    Some(Found { revision: seen.revision, document, removed: false, content: None })
+}
+
 /// Answers with the state.
 pub(crate) fn get<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, Refusal> {
     call.event.operation = Operation::Get;

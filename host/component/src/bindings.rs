@@ -5,6 +5,7 @@ wasmtime::component::bindgen!({
     path: "../../wit",
     world: "protocol",
     imports: {
+        "tofu-state:backend/store.recall": trappable,
         "tofu-state:backend/store": async | trappable,
         "tofu-state:backend/blobs.[method]blob.digests": async | trappable,
         default: trappable,

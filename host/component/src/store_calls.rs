@@ -45,6 +45,12 @@ impl store::Host for Guest {
         Ok(answers)
     }
 
+    fn recall(&mut self, key: String) -> wasmtime::Result<Option<store::Remembered>> {
+        let Reachable { store, .. } = self.reached()?;
+        let seen = Key::parse(&key).ok().and_then(|key| store.recall(&key));
+        Ok(seen.map(|seen| store::Remembered { revision: seen.revision, meta: seen.meta.to_vec() }))
+    }
+
     async fn put_cas(
         &mut self,
         key: String,

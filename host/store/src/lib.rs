@@ -12,6 +12,7 @@ pub mod layout;
 pub mod memory;
 pub mod openbao;
 pub mod patience;
+pub mod remembering;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -21,6 +22,7 @@ use bytes::Bytes;
 pub use blob::Blob;
 pub use history::History;
 pub use key::Key;
+pub use remembering::Remembering;
 pub use layout::Layout;
 
 /// A document's revision: the store's compare-and-set number. 0 where none was ever written.
@@ -57,6 +59,15 @@ pub enum Slot {
     Entry(Entry),
     /// Somebody deleted the newest revision, which this is, in the store itself.
     Removed(Revision),
+}
+
+/// What was last seen of a document, without its content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The revision it had.
+    pub revision: Revision,
+    /// See [`Entry::meta`].
+    pub meta: Bytes,
 }
 
 /// What a compare-and-set is to write.
@@ -159,6 +170,12 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// See [`Error`].
     async fn delete(&self, key: &Key) -> Result<(), Error>;
+
+    /// What was last seen under `key`, without asking the store; see [`Remembering`]. Only a
+    /// compare-and-set with its revision tells whether it still holds.
+    fn recall(&self, _key: &Key) -> Option<Remembered> {
+        None
+    }
 
     /// How the store is at this moment. Never waits longer than a few seconds.
     async fn health(&self) -> Health;

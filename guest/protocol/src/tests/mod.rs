@@ -4,6 +4,7 @@ pub(crate) mod simulated;
 
 mod documents;
 mod faults;
+mod hints;
 mod random;
 mod replies;
 mod rules;

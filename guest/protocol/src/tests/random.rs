@@ -178,6 +178,7 @@ proptest! {
         let id = if word == 0 { holder } else { None };
         let mine = state(serial, "mine");
         let posted = server.post(id.as_deref(), &mine).status;
+        server.store.forget_steps();
         let between_outcome = outcome.borrow().clone();
         let now = server.content();
         if posted == 200 {

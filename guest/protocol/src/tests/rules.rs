@@ -5,6 +5,38 @@ use super::simulated::{Operation, Simulated};
 use std::cell::RefCell;
 use std::rc::Rc;
 
+/// Each rule holds in a server that remembers what it saw last, and in one that has just started.
+macro_rules! rules {
+    ($($rule:ident),* $(,)?) => {
+        mod remembering { $(#[test] fn $rule() { super::super::simulated::servers_remember(true); super::$rule(); })* }
+        mod forgetful { $(#[test] fn $rule() { super::super::simulated::servers_remember(false); super::$rule(); })* }
+    };
+}
+
+rules! {
+    a_late_write_after_a_broken_lock_loses_when_the_state_is_there,
+    a_late_write_after_a_broken_lock_loses_when_there_is_no_state_yet,
+    a_late_write_after_a_broken_lock_loses_before_anybody_else_wrote,
+    a_late_deletion_after_a_broken_lock_loses,
+    the_revision_is_read_before_the_lock,
+    breaking_a_lock_makes_every_earlier_revision_stale,
+    the_next_lock_does_the_fence_of_a_breaker_that_died,
+    a_repeated_unlock_does_the_fence_that_its_first_attempt_did_not,
+    a_released_or_broken_id_cannot_write,
+    a_holder_goes_on_after_a_late_fence,
+    a_write_that_lost_to_another_content_is_refused,
+    a_write_without_any_lock_that_lost_is_refused,
+    a_late_copy_of_an_older_write_under_the_same_lock_is_refused,
+    a_late_copy_of_a_write_before_a_deletion_under_the_same_lock_is_refused,
+    a_lower_serial_under_another_lock_is_not_the_locks_business,
+    a_late_duplicate_of_a_lock_is_refused,
+    replays_are_answered_as_the_first_time,
+    of_two_locks_at_one_moment_one_wins,
+    a_late_unlock_releases_nothing_of_the_next_holder,
+    a_silent_lock_is_taken_over_and_its_late_write_loses,
+    a_lock_that_was_deleted_in_the_store_counts_as_broken,
+}
+
 fn statuses<const N: usize>(answers: [Answer; N]) -> [u16; N] {
     answers.map(|answer| answer.status)
 }
@@ -24,7 +56,6 @@ fn locked_with(id: &str, content: Option<&str>) -> Server {
 }
 
 /// A write checks the lock, then sleeps; the lock is broken; the write wakes up. Rules: order, fence.
-#[test]
 fn a_late_write_after_a_broken_lock_loses_when_the_state_is_there() {
     let server = locked_with("A", Some(&state(1, "one")));
     before_state_put(&server, |other| assert_eq!(other.force_unlock().status, 200));
@@ -34,7 +65,6 @@ fn a_late_write_after_a_broken_lock_loses_when_the_state_is_there() {
     assert_eq!(server.content(), Some(state(1, "one")));
 }
 
-#[test]
 fn a_late_write_after_a_broken_lock_loses_when_there_is_no_state_yet() {
     let server = locked_with("A", None);
     before_state_put(&server, |other| {
@@ -46,7 +76,6 @@ fn a_late_write_after_a_broken_lock_loses_when_there_is_no_state_yet() {
     assert_eq!(server.content(), Some(state(1, "new")));
 }
 
-#[test]
 fn a_late_write_after_a_broken_lock_loses_before_anybody_else_wrote() {
     for deleted in [false, true] {
         let server = locked_with("A", None);
@@ -66,7 +95,6 @@ fn a_late_write_after_a_broken_lock_loses_before_anybody_else_wrote() {
 }
 
 /// The same for DELETE, which follows the same rules.
-#[test]
 fn a_late_deletion_after_a_broken_lock_loses() {
     let server = locked_with("A", Some(&state(1, "one")));
     before_state_put(&server, |other| assert_eq!(other.force_unlock().status, 200));
@@ -77,11 +105,12 @@ fn a_late_deletion_after_a_broken_lock_loses() {
 
 /// Rule: the state's revision is read before the lock. Were it the other way round, the break and the
 /// next holder's write would fit between both reads, and the late write would win.
-#[test]
 fn the_revision_is_read_before_the_lock() {
     let server = locked_with("A", Some(&state(1, "one")));
+    // As a server does that has not seen the state yet.
+    let fresh = Server::over(&server.store);
     let before = server.store.calls().len();
-    assert_eq!(server.post(Some("A"), &state(2, "two")).status, 200);
+    assert_eq!(fresh.post(Some("A"), &state(2, "two")).status, 200);
     let calls = server.store.calls()[before..].to_vec();
     let expected = [(Operation::Get, STATE), (Operation::Get, LOCK), (Operation::Put, STATE)];
     assert_eq!(calls, expected.map(|(operation, key)| (operation, key.to_owned())));
@@ -100,7 +129,6 @@ fn the_revision_is_read_before_the_lock() {
 }
 
 /// The fence stands before the break is answered: right after it, the revision is another one.
-#[test]
 fn breaking_a_lock_makes_every_earlier_revision_stale() {
     for content in [None, Some(state(1, "one"))] {
         for by_id in [false, true] {
@@ -116,7 +144,6 @@ fn breaking_a_lock_makes_every_earlier_revision_stale() {
 }
 
 /// Rule: the next LOCK fences, when the breaker died between its record and its fence.
-#[test]
 fn the_next_lock_does_the_fence_of_a_breaker_that_died() {
     let server = locked_with("A", Some(&state(1, "one")));
     let crash = crate::outside::StoreError::Unavailable("crash".to_owned());
@@ -133,7 +160,6 @@ fn the_next_lock_does_the_fence_of_a_breaker_that_died() {
 }
 
 /// The same, when the breaker's own request is repeated instead.
-#[test]
 fn a_repeated_unlock_does_the_fence_that_its_first_attempt_did_not() {
     let server = locked_with("A", Some(&state(1, "one")));
     let crash = crate::outside::StoreError::Timeout;
@@ -148,7 +174,6 @@ fn a_repeated_unlock_does_the_fence_that_its_first_attempt_did_not() {
 }
 
 /// Rule: an ID that is no longer the holder's is refused even when nothing is held.
-#[test]
 fn a_released_or_broken_id_cannot_write() {
     for broken in [false, true] {
         let server = locked_with("A", Some(&state(1, "one")));
@@ -162,7 +187,6 @@ fn a_released_or_broken_id_cannot_write() {
 }
 
 /// Rule: a holder's write that lost its compare-and-set to a fence tries again.
-#[test]
 fn a_holder_goes_on_after_a_late_fence() {
     let server = Server::new();
     assert_eq!(statuses([server.lock("X"), server.post(Some("X"), &state(1, "one"))]), [200; 2]);
@@ -180,7 +204,7 @@ fn a_holder_goes_on_after_a_late_fence() {
             let revision = entry.revision + 1;
             store.plant(STATE, crate::outside::Slot::Entry(crate::outside::Entry { revision, ..entry }));
         });
-        let written = other.post(Some("A"), &state(2, "two"));
+        let written = Server::over(store).post(Some("A"), &state(2, "two"));
         assert_eq!((written.status, written.event.conflicts), (200, 1));
     });
     assert_eq!(server.lock("C").status, 409);
@@ -189,16 +213,14 @@ fn a_holder_goes_on_after_a_late_fence() {
 }
 
 /// But what lost to another write is a 409: somebody has written under a lock that we hold.
-#[test]
 fn a_write_that_lost_to_another_content_is_refused() {
     let server = locked_with("A", Some(&state(1, "one")));
     before_state_put(&server, |other| assert_eq!(other.post(Some("A"), &state(3, "three")).status, 200));
-    let lost = server.post(Some("A"), &state(4, "four"));
+    let lost = Server::over(&server.store).post(Some("A"), &state(4, "four"));
     assert_eq!((lost.status, lost.code().as_str()), (409, "lost-race"));
     assert_eq!(server.content(), Some(state(3, "three")));
 }
 
-#[test]
 fn a_write_without_any_lock_that_lost_is_refused() {
     let server = Server::new();
     assert_eq!(server.post(None, &state(1, "one")).status, 200);
@@ -216,7 +238,6 @@ fn a_write_without_any_lock_that_lost_is_refused() {
 
 /// Rule: under one lock serials only grow. The first attempt of a write hangs; its retry and the next
 /// write are acknowledged; then the first attempt arrives.
-#[test]
 fn a_late_copy_of_an_older_write_under_the_same_lock_is_refused() {
     let server = locked_with("A", Some(&state(1, "one")));
     assert_eq!(
@@ -240,7 +261,6 @@ fn a_late_copy_of_an_older_write_under_the_same_lock_is_refused() {
     assert_eq!(server.content(), Some(state(5, "five")));
 }
 
-#[test]
 fn a_late_copy_of_a_write_before_a_deletion_under_the_same_lock_is_refused() {
     let server = locked_with("A", Some(&state(5, "five")));
     assert_eq!(server.delete(Some("A")).status, 200);
@@ -250,14 +270,12 @@ fn a_late_copy_of_a_write_before_a_deletion_under_the_same_lock_is_refused() {
 }
 
 /// Another lock may write any serial here: guarding lineages is a policy's business.
-#[test]
 fn a_lower_serial_under_another_lock_is_not_the_locks_business() {
     let server = locked_with("A", Some(&state(9, "nine")));
     assert_eq!(statuses([server.unlock("A"), server.lock("B"), server.post(Some("B"), &state(3, "three"))]), [200; 3]);
 }
 
 /// Rule: a late duplicate of a LOCK whose lock was released or broken since is refused.
-#[test]
 fn a_late_duplicate_of_a_lock_is_refused() {
     for broken in [false, true] {
         let server = locked_with("A", None);
@@ -270,7 +288,6 @@ fn a_late_duplicate_of_a_lock_is_refused() {
     }
 }
 
-#[test]
 fn replays_are_answered_as_the_first_time() {
     let server = Server::new();
     assert_eq!(server.lock("A").status, 200);
@@ -290,7 +307,6 @@ fn replays_are_answered_as_the_first_time() {
 }
 
 /// The lock between two writers of one moment: the loser learns who won.
-#[test]
 fn of_two_locks_at_one_moment_one_wins() {
     for had_one_before in [false, true] {
         let server = Server::new();
@@ -298,14 +314,13 @@ fn of_two_locks_at_one_moment_one_wins() {
             assert_eq!(statuses([server.lock("0"), server.unlock("0")]), [200; 2]);
         }
         server.store.before(Operation::Put, LOCK, 0, |store| assert_eq!(Server::over(store).lock("B").status, 200));
-        let lost = server.lock("A");
+        let lost = Server::over(&server.store).lock("A");
         assert_eq!((lost.status, lost.json()["ID"].as_str()), (409, Some("B")));
         assert_eq!(lost.event.conflicts, 1);
     }
 }
 
 /// An UNLOCK that was checked before somebody else took over releases nothing of his.
-#[test]
 fn a_late_unlock_releases_nothing_of_the_next_holder() {
     let server = locked_with("A", None);
     server.store.before(Operation::Put, LOCK, 0, |store| {
@@ -318,7 +333,6 @@ fn a_late_unlock_releases_nothing_of_the_next_holder() {
 }
 
 /// LOCK_TTL: a silent holder is taken over from, with a fence; a live one is not.
-#[test]
 fn a_silent_lock_is_taken_over_and_its_late_write_loses() {
     let minute = 60_000;
     let mut server = locked_with("A", Some(&state(1, "one")));
@@ -346,7 +360,6 @@ fn a_silent_lock_is_taken_over_and_its_late_write_loses() {
 }
 
 /// Deleting a lock with the store's own tools is breaking it.
-#[test]
 fn a_lock_that_was_deleted_in_the_store_counts_as_broken() {
     let server = locked_with("A", Some(&state(1, "one")));
     before_state_put(&server, |other| {

@@ -46,8 +46,9 @@ impl Server {
         Self::over(&Simulated::default())
     }
 
+    /// Another server over the same store.
     pub(crate) fn over(store: &Simulated) -> Self {
-        Self { store: store.clone(), settings: Settings::default(), now: 1_000_000, may_break_locks: true }
+        Self { store: store.of_another_server(), settings: Settings::default(), now: 1_000_000, may_break_locks: true }
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Answer {

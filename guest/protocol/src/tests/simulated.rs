@@ -1,14 +1,14 @@
 //! A store in memory for native tests. A test can run anything it likes just before a chosen call
 //! reaches it: that is how every interleaving of two requests is made, without threads.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-use crate::outside::{Blob, Digests, Entry, Outcome, Retention, Revision, Slot, Store, StoreError};
+use crate::outside::{Blob, Digests, Entry, Outcome, Remembered, Retention, Revision, Slot, Store, StoreError};
 
 /// Bytes in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,15 +61,36 @@ struct Hook {
     step: Option<Step>,
 }
 
-/// The store.
+thread_local! {
+    /// Whether servers remember what they saw last, as in production.
+    static REMEMBERS: Cell<bool> = const { Cell::new(true) };
+}
+
+/// From now on, servers of this test remember what they saw last, or do not.
+pub(crate) fn servers_remember(remember: bool) {
+    REMEMBERS.set(remember);
+}
+
+/// The store, as one server sees it: clones share the documents.
 #[derive(Clone, Default)]
 pub(crate) struct Simulated {
+    /// What this server saw last.
+    memory: Rc<RefCell<BTreeMap<String, Remembered>>>,
     documents: Rc<RefCell<BTreeMap<String, Slot<Bytes>>>>,
     hooks: Rc<RefCell<Vec<Hook>>>,
     calls: Rc<RefCell<Vec<(Operation, String)>>>,
 }
 
 impl Simulated {
+    /// The same store, seen by another server that remembers nothing yet.
+    pub(crate) fn of_another_server(&self) -> Self {
+        Self { memory: Rc::default(), ..self.clone() }
+    }
+
+    fn remember(&self, key: &str, revision: Revision, meta: &[u8]) {
+        self.memory.borrow_mut().insert(key.to_owned(), Remembered { revision, meta: meta.to_vec() });
+    }
+
     /// Runs `step` before the `nth` (from 0) matching call from now on.
     pub(crate) fn before(&self, operation: Operation, key: &str, nth: usize, step: impl FnOnce(&Self) + 'static) {
         self.hook(operation, key, nth, move |store| {
@@ -159,8 +180,18 @@ impl Store for Simulated {
     fn get(&self, key: &str) -> Result<Slot<Bytes>, StoreError> {
         match self.enter(Operation::Get, key) {
             Some(Fault::Instead(error)) => Err(error),
-            Some(Fault::Repeated) | None => Ok(self.peek(key)),
+            Some(Fault::Repeated) | None => {
+                let slot = self.peek(key);
+                if let Slot::Entry(entry) = &slot {
+                    self.remember(key, entry.revision, &entry.meta);
+                }
+                Ok(slot)
+            }
         }
+    }
+
+    fn recall(&self, key: &str) -> Option<Remembered> {
+        if REMEMBERS.get() { self.memory.borrow().get(key).cloned() } else { None }
     }
 
     fn put_cas(
@@ -171,13 +202,17 @@ impl Store for Simulated {
         expected: Revision,
         _retention: Retention,
     ) -> Result<Outcome, StoreError> {
-        match self.enter(Operation::Put, key) {
-            Some(Fault::Instead(error)) => Err(error),
+        let outcome = match self.enter(Operation::Put, key) {
+            Some(Fault::Instead(error)) => return Err(error),
             Some(Fault::Repeated) => {
                 self.put_now(key, meta, content, expected);
-                Ok(self.put_now(key, meta, content, expected))
+                self.put_now(key, meta, content, expected)
             }
-            None => Ok(self.put_now(key, meta, content, expected)),
+            None => self.put_now(key, meta, content, expected),
+        };
+        if outcome == Outcome::Written {
+            self.remember(key, expected + 1, meta);
         }
+        Ok(outcome)
     }
 }

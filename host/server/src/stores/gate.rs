@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use tofu_state_store::{Error, Health, Key, Outcome, Slot, Store, Write};
+use tofu_state_store::{Error, Health, Key, Outcome, Remembered, Slot, Store, Write};
 
 /// A store that answers only while the gate is open.
 pub struct Gate {
@@ -53,6 +53,10 @@ impl Store for Gate {
 
     async fn delete(&self, key: &Key) -> Result<(), Error> {
         self.pass()?.delete(key).await
+    }
+
+    fn recall(&self, key: &Key) -> Option<Remembered> {
+        self.pass().ok().and_then(|store| store.recall(key))
     }
 
     async fn health(&self) -> Health {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use tofu_state_store::Remembering;
 use tofu_state_store::embedded::{self, Embedded};
 
 use crate::config::{Config, StoreChoice};
@@ -42,5 +43,5 @@ async fn embedded(folder: &Path, keep_versions: u32) -> Result<Opened, String> {
         .await
         .map_err(|error| failed(error.to_string()))?
         .map_err(|error| failed(error.to_string()))?;
-    Ok(Opened { store: Arc::new(Gate::open(Arc::new(store))), background: Vec::new() })
+    Ok(Opened { store: Arc::new(Gate::open(Arc::new(Remembering::new(Arc::new(store))))), background: Vec::new() })
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use tofu_state_store::Error;
 use tofu_state_store::openbao::{self, OpenBao, StartError};
+use tofu_state_store::{Error, Remembering};
 use tokio::time::Instant;
 
 use super::gate::Gate;
@@ -49,7 +49,7 @@ pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Op
     let store =
         OpenBao::new(settings).map_err(|error| format!("OpenBao at {} cannot be used: {error}", bao.address))?;
     let store = Arc::new(store);
-    let gate = Arc::new(Gate::open(Arc::<OpenBao>::clone(&store)));
+    let gate = Arc::new(Gate::open(Arc::new(Remembering::new(Arc::<OpenBao>::clone(&store)))));
     let mut background: Vec<Background> = Vec::new();
 
     let checked = tokio::time::timeout(FIRST_CHECK, store.check()).await;

@@ -10,7 +10,7 @@
 //!
 //! For the last, one revision is read: the oldest one kept of those after the expected. A set is first named
 //! by the revision right after the expected one, and then at most by re-writes that follow one another
-//! without a gap (see `recall.rs`); so if that revision does not name it, no later one does. It is always read
+//! without a gap (see `lent.rs`); so if that revision does not name it, no later one does. It is always read
 //! from the store before anything is removed; what is remembered only saves looking at sets that stay.
 //!
 //! Several servers may do all this at once: it rests on what lies in the store, and removing twice is no

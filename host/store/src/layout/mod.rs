@@ -10,13 +10,13 @@
 //!   crash or a lost race leaves the old document whole, and a set that nobody names.
 //! - A read checks every chunk against the manifest before it answers anything.
 //! - Sets that no revision names any more are removed in the background (`garbage.rs`).
-//! - A content that is written back as it was read is not moved again (`recall.rs`).
+//! - A content that is written back as it was read is not moved again (`lent.rs`).
 
 mod chunks;
 mod envelope;
 mod garbage;
+mod lent;
 mod pack;
-mod recall;
 mod sets;
 
 use std::sync::Arc;
@@ -29,8 +29,8 @@ use futures_util::future::join_all;
 use self::chunks::Trouble;
 use self::envelope::{Broken, Envelope, MAX_CONTENT_BYTES, Manifest};
 use self::garbage::Collector;
+use self::lent::{Laid, Lending};
 use self::pack::Packed;
-use self::recall::{Laid, Recall};
 use self::sets::SetName;
 use crate::history::{Child, History};
 use crate::{Entry, Error, Health, Key, Outcome, Revision, Slot, Store, Write};
@@ -82,7 +82,7 @@ pub struct Layout {
     store: Arc<dyn History>,
     entry_bytes: Option<usize>,
     clock: Clock,
-    recall: Recall,
+    lending: Lending,
     collector: Arc<Collector>,
 }
 
@@ -92,7 +92,7 @@ impl Layout {
     pub fn new(store: Arc<dyn History>, settings: Settings) -> Self {
         let collector = Collector::new(Arc::clone(&store), &settings);
         let Settings { entry_bytes, clock, .. } = settings;
-        Self { store, entry_bytes, clock, recall: Recall::default(), collector }
+        Self { store, entry_bytes, clock, lending: Lending::default(), collector }
     }
 
     /// Waits until nothing goes on in the background: before the process ends, and in tests.
@@ -114,7 +114,7 @@ impl Layout {
             Envelope::Zstd { size } => {
                 let laid = Laid { envelope, raw: content.clone(), set: None };
                 let unpacked = pack::unpack(content, size).await?.map_err(corrupt)?;
-                self.recall.lend(key, revision, unpacked, laid)
+                self.lending.lend(key, revision, unpacked, laid)
             }
             Envelope::Chunks => {
                 let manifest = Arc::new(Manifest::of(&content).map_err(corrupt)?);
@@ -132,7 +132,7 @@ impl Layout {
                 } else {
                     stored.into()
                 };
-                self.recall.lend(key, revision, content, laid)
+                self.lending.lend(key, revision, content, laid)
             }
             Envelope::Chunk => return Err(corrupt(Broken::Contradiction("is a part of another document")).into()),
         };
@@ -228,9 +228,9 @@ impl Store for Layout {
             }
             return Ok(outcome);
         };
-        let recalled = self.recall.find(key, expected, &content);
-        let is_new = recalled.is_none();
-        let laid = match recalled {
+        let known = self.lending.find(key, expected, &content);
+        let is_new = known.is_none();
+        let laid = match known {
             Some(laid) => laid,
             None => self.lay_out(key, &meta, content, expected).await?,
         };

@@ -80,6 +80,21 @@ pub(super) fn read(key: &Key, status: StatusCode, body: &[u8]) -> Result<Slot, E
     }
 }
 
+/// What a read of one older revision of `key` found: none if it is not kept, which one that was destroyed
+/// no longer is.
+pub(super) fn older(key: &Key, status: StatusCode, body: &[u8]) -> Result<Option<Slot>, Error> {
+    match read(key, status, body)? {
+        Slot::Absent => Ok(None),
+        Slot::Removed(_) if is_destroyed(body) => Ok(Some(Slot::Absent)),
+        slot => Ok(Some(slot)),
+    }
+}
+
+fn is_destroyed(body: &[u8]) -> bool {
+    serde_json::from_slice::<ReadBody<'_>>(body)
+        .is_ok_and(|body| body.data.and_then(|data| data.metadata).is_some_and(|metadata| metadata.destroyed))
+}
+
 /// How a write ended.
 pub(super) fn write(status: StatusCode, body: &[u8]) -> Result<Outcome, Error> {
     match status {
@@ -168,7 +183,7 @@ pub(super) fn is_no_such_mount(body: &[u8]) -> bool {
 
 /// Whether the body is `{"errors":[]}` and nothing else: KV's word for "never written". A balancer's own
 /// 404 page is not it, and neither is a 404 with a reason.
-fn says_nothing(body: &[u8]) -> bool {
+pub(super) fn says_nothing(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Nothing {

@@ -26,15 +26,23 @@ const SOON: Duration = Duration::from_secs(72 * 60 * 60);
 /// A place that stands for every state's, its lock's, and so on. Nothing is ever written there.
 const PROBE: &str = "tofu-state/check";
 
-/// Where the store needs which rights. The documents that the host itself lays down lie under names that
-/// begin with a dot, which a policy may have forgotten.
-const NEEDED: [(&str, &str, &[&str]); 6] = [
+/// Rights on paths of this kind below the mount, in this folder.
+type Rights = (&'static str, &'static str, &'static [&'static str]);
+
+/// Rights without which states or locks cannot be served. What the server itself lays down lies in folders
+/// that begin with a dot, which a policy may have forgotten.
+const NEEDED: [Rights; 4] = [
     ("data", "", &["create", "read", "update"]),
     ("metadata", "", &["create", "update"]),
     ("data", ".chunks/", &["create", "read", "update"]),
-    ("metadata", ".chunks/", &["delete"]),
     ("data", ".quarantine/", &["create", "read", "update"]),
-    ("metadata", ".quarantine/", &["delete"]),
+];
+
+/// Rights without which what nobody needs any more stays, and older revisions cannot be looked at.
+const WANTED: [Rights; 3] = [
+    ("metadata", "", &["read", "list"]),
+    ("metadata", ".chunks/", &["delete", "list"]),
+    ("metadata", ".quarantine/", &["delete", "list"]),
 ];
 
 /// Why the store does not work at start. The texts are whole sentences about what is wrong and what to do.
@@ -128,7 +136,7 @@ impl OpenBao {
     async fn check_rights(&self, headers: &HeaderMap, warnings: &mut Vec<String>) -> Result<(), StartError> {
         let mount = &self.mount;
         let path = |kind: &str, folder: &str| format!("{mount}/{kind}/{folder}{PROBE}");
-        let paths: Vec<String> = NEEDED.iter().map(|(kind, folder, _)| path(kind, folder)).collect();
+        let paths: Vec<String> = NEEDED.iter().chain(&WANTED).map(|(kind, folder, _)| path(kind, folder)).collect();
         let body = Bytes::from(json!({"paths": paths}).to_string());
         let answer = self.client.call(Method::POST, "sys/capabilities-self", headers, Some(body)).await?;
         if answer.status == StatusCode::FORBIDDEN {
@@ -147,19 +155,26 @@ impl OpenBao {
             data: HashMap<String, Vec<String>>,
         }
         let Body { data } = read(&answer.body)?;
-        let missing: Vec<String> = NEEDED
-            .iter()
-            .filter_map(|(kind, folder, needed)| {
+        let missing = |rights: &[Rights]| {
+            let lines = rights.iter().filter_map(|(kind, folder, rights)| {
                 let held = data.get(&path(kind, folder)).map(Vec::as_slice).unwrap_or_default();
                 let lacks = |right: &&&str| !held.iter().any(|held| held == **right || held == "root");
-                let missing: Vec<&str> = needed.iter().filter(lacks).copied().collect();
+                let missing: Vec<&str> = rights.iter().filter(lacks).copied().collect();
                 (!missing.is_empty()).then(|| format!("{} on `{mount}/{kind}/{folder}*`", missing.join(", ")))
-            })
-            .collect();
-        if missing.is_empty() {
+            });
+            lines.collect::<Vec<_>>().join("; ")
+        };
+        let wanted = missing(&WANTED);
+        if !wanted.is_empty() {
+            warnings.push(format!(
+                "the token's policy lacks rights to remove what nobody needs any more and to look at older revisions: {wanted}"
+            ));
+        }
+        let needed = missing(&NEEDED);
+        if needed.is_empty() {
             Ok(())
         } else {
-            Err(StartError::Fatal(format!("the token's policy lacks rights: {}", missing.join("; "))))
+            Err(StartError::Fatal(format!("the token's policy lacks rights: {needed}")))
         }
     }
 

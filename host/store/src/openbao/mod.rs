@@ -2,6 +2,7 @@
 //!
 //! - `client.rs` makes HTTP calls; `current.rs` sees to it that only the active node answers them;
 //! - `document.rs` is a document as KV holds it; `answer.rs` alone knows what statuses and messages mean;
+//! - `history.rs` lists, and reads older revisions;
 //! - `check.rs` looks at the mount and the token's rights at start, and at the store's health.
 //!
 //! A document's revision is KV's version, and the compare-and-set is KV's `cas`.
@@ -11,13 +12,14 @@ mod check;
 mod client;
 mod current;
 mod document;
+mod history;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use reqwest::Method;
 use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::time::Instant;
@@ -107,31 +109,59 @@ impl OpenBao {
         Ok(self.current.demand(&self.client, &self.mount).await?.headers.clone())
     }
 
-    /// Reads once. What is said of the node that answered counts for everything but [`Slot::Absent`], which
-    /// carries nothing to judge it by.
-    async fn look(&self, key: &Key, demand: &Demand) -> Result<(Slot, Standing), Error> {
-        let heard = demand.heard();
-        let begun = Instant::now();
-        let path = self.data(key);
-        let mut answer = self.client.call(Method::GET, &path, &demand.headers, None).await?;
-        if demand.is_cluster() && begun.elapsed() > current::SLOW {
-            tokio::time::sleep(current::STEP_DOWN).await;
-            answer = self.client.call(Method::GET, &path, &demand.headers, None).await?;
+    /// Reads what lies at `path` below the mount, from the active node; none if nothing does. `parse` says what
+    /// an answer is, and gives none for one that says "nothing" and carries no index.
+    async fn fetch<T: Send>(&self, path: &str, parse: impl Parse<T>) -> Result<Option<T>, Error> {
+        // A second time only if the cluster behind the address has become another one.
+        for _ in 0..2 {
+            let demand = self.current.demand(&self.client, &self.mount).await?;
+            let (found, standing) = match self.look(path, &demand, &parse).await? {
+                (None, _) => self.look_again(path, &demand, &parse).await?,
+                found => found,
+            };
+            match standing {
+                Standing::Current => return Ok(found),
+                Standing::Behind => return Err(replaced()),
+                Standing::Elsewhere => self.current.forget(&demand),
+            }
         }
-        Ok((answer::read(key, answer.status, &answer.body)?, demand.judge(&answer, heard)))
+        Err(another_cluster())
     }
 
-    /// Reads once more what was said to be absent, and looks at the mount and the cluster meanwhile.
-    async fn look_again(&self, key: &Key, demand: &Demand) -> Result<(Slot, Standing), Error> {
+    /// Reads once. What is said of the node that answered counts only where something was found: there is
+    /// nothing to judge it by where not.
+    async fn look<T: Send>(
+        &self,
+        path: &str,
+        demand: &Demand,
+        parse: &impl Parse<T>,
+    ) -> Result<(Option<T>, Standing), Error> {
+        let heard = demand.heard();
+        let begun = Instant::now();
+        let mut answer = self.client.call(Method::GET, path, &demand.headers, None).await?;
+        if demand.is_cluster() && begun.elapsed() > current::SLOW {
+            tokio::time::sleep(current::STEP_DOWN).await;
+            answer = self.client.call(Method::GET, path, &demand.headers, None).await?;
+        }
+        match parse(answer.status, &answer.body)? {
+            None => Ok((None, Standing::Current)),
+            found => Ok((found, demand.judge(&answer, heard))),
+        }
+    }
+
+    /// Reads once more what was said not to be there, and looks at the mount and the cluster meanwhile.
+    async fn look_again<T: Send>(
+        &self,
+        path: &str,
+        demand: &Demand,
+        parse: &impl Parse<T>,
+    ) -> Result<(Option<T>, Standing), Error> {
         let standing = current::confirm(&self.client, &self.mount, demand).await?;
         if !demand.is_cluster() || standing != Standing::Current {
-            return Ok((Slot::Absent, standing));
+            return Ok((None, standing));
         }
         tokio::time::sleep(current::STEP_DOWN).await;
-        match self.look(key, demand).await? {
-            (Slot::Absent, _) => Ok((Slot::Absent, Standing::Current)),
-            found => Ok(found),
-        }
+        self.look(path, demand, parse).await
     }
 
     /// Sets `max_versions` on a key before its first revision: KV's own default of 10 would lose the state
@@ -144,23 +174,18 @@ impl OpenBao {
     }
 }
 
+/// Says what an answer is.
+trait Parse<T>: Fn(StatusCode, &[u8]) -> Result<Option<T>, Error> + Send + Sync {}
+
+impl<T, F: Fn(StatusCode, &[u8]) -> Result<Option<T>, Error> + Send + Sync> Parse<T> for F {}
+
 #[async_trait]
 impl Store for OpenBao {
     async fn get(&self, key: &Key) -> Result<Slot, Error> {
-        // A second time only if the cluster behind the address has become another one.
-        for _ in 0..2 {
-            let demand = self.current.demand(&self.client, &self.mount).await?;
-            let (slot, standing) = match self.look(key, &demand).await? {
-                (Slot::Absent, _) => self.look_again(key, &demand).await?,
-                found => found,
-            };
-            match standing {
-                Standing::Current => return Ok(slot),
-                Standing::Behind => return Err(replaced()),
-                Standing::Elsewhere => self.current.forget(&demand),
-            }
-        }
-        Err(another_cluster())
+        let parse = |status: StatusCode, body: &[u8]| {
+            answer::read(key, status, body).map(|slot| Some(slot).filter(|slot| *slot != Slot::Absent))
+        };
+        Ok(self.fetch(&self.data(key), parse).await?.unwrap_or(Slot::Absent))
     }
 
     async fn put_cas(&self, key: &Key, write: Write) -> Result<Outcome, Error> {

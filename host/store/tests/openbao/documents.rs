@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
+use tofu_state_store::history::{Child, History};
 use tofu_state_store::openbao::OpenBao;
 use tofu_state_store::{Error, Outcome, Retention, Slot, Store, Write, patience};
 use tofu_state_testing::bao::Bao;
@@ -200,4 +201,35 @@ async fn another_token_can_take_over() {
     assert!(matches!(store.get(&key("group/project")).await, Err(Error::Denied(_))));
     store.replace_token(&secrecy::SecretString::from(bao.token().to_owned())).unwrap();
     assert_eq!(store.get(&key("group/project")).await, Ok(Slot::Absent));
+}
+
+#[tokio::test]
+async fn lists_and_reads_older_revisions() {
+    let bao = Bao::dev().await;
+    let store = store(&bao);
+    assert_eq!(store.list(&key("tree")).await, Ok(Vec::new()));
+    for name in ["tree/a", "tree/a/b", "tree/a/c", "tree/d.lock", "trees/x"] {
+        put(&store, &key(name), "m", 0).await.unwrap();
+    }
+    let mut children = store.list(&key("tree")).await.unwrap();
+    children.sort();
+    let [a, d, folder] = [Child::Document("a".into()), Child::Document("d.lock".into()), Child::Folder("a".into())];
+    assert_eq!(children, [a, d, folder]);
+
+    let many = key("tree/many");
+    assert_eq!(store.revisions(&many).await, Ok(Vec::new()));
+    for revision in 0..13 {
+        put(&store, &many, &format!("m{revision}"), revision).await.unwrap();
+    }
+    bao.api(Method::POST, "states/delete/tree/many", Some(json!({"versions": [5]}))).await;
+    bao.api(Method::POST, "states/destroy/tree/many", Some(json!({"versions": [6]}))).await;
+    // KV keeps ten where nobody says otherwise.
+    assert_eq!(store.revisions(&many).await, Ok(vec![4, 5, 7, 8, 9, 10, 11, 12, 13]));
+    assert_eq!(store.revision(&many, 5).await, Ok(Slot::Removed(5)));
+    for gone in [0, 3, 6, 14] {
+        assert_eq!(store.revision(&many, gone).await, Ok(Slot::Absent), "{gone}");
+    }
+    let Ok(Slot::Entry(entry)) = store.revision(&many, 4).await else { panic!("4 is not there") };
+    assert_eq!((entry.revision, &*entry.meta), (4, b"m3".as_slice()));
+    assert_eq!(store.revision(&key("tree/nothing"), 1).await, Ok(Slot::Absent));
 }

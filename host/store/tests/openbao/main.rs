@@ -14,7 +14,6 @@ mod cluster;
 mod documents;
 mod raft;
 mod wire;
-mod zz_window;
 
 use std::time::Duration;
 

@@ -37,11 +37,11 @@ type Places = Mutex<HashMap<Place, Read>>;
 
 /// The contents that somebody still holds.
 #[derive(Default)]
-pub(super) struct Recall {
+pub(super) struct Lending {
     places: Arc<Places>,
 }
 
-impl Recall {
+impl Lending {
     /// Hands out a content that was read from this revision of `key`.
     pub(super) fn lend(&self, key: &Key, revision: Revision, content: Vec<u8>, laid: Laid) -> Bytes {
         if content.is_empty() {
@@ -100,28 +100,28 @@ mod tests {
 
     #[test]
     fn knows_what_it_lent_and_nothing_else() {
-        let recall = Recall::default();
-        let content = recall.lend(&key("a/b"), 7, b"state".to_vec(), laid());
+        let lending = Lending::default();
+        let content = lending.lend(&key("a/b"), 7, b"state".to_vec(), laid());
         assert_eq!(content, "state");
-        assert_eq!(recall.find(&key("a/b"), 7, &content.clone()).unwrap().raw, "raw");
-        assert!(recall.find(&key("a/b"), 8, &content).is_none(), "another revision");
-        assert!(recall.find(&key("a/c"), 7, &content).is_none(), "another key");
-        assert!(recall.find(&key("a/b"), 7, &content.slice(1..)).is_none(), "a part");
-        assert!(recall.find(&key("a/b"), 7, &content.slice(..4)).is_none(), "a part");
-        assert!(recall.find(&key("a/b"), 7, &Bytes::from_static(b"state")).is_none(), "other memory");
+        assert_eq!(lending.find(&key("a/b"), 7, &content.clone()).unwrap().raw, "raw");
+        assert!(lending.find(&key("a/b"), 8, &content).is_none(), "another revision");
+        assert!(lending.find(&key("a/c"), 7, &content).is_none(), "another key");
+        assert!(lending.find(&key("a/b"), 7, &content.slice(1..)).is_none(), "a part");
+        assert!(lending.find(&key("a/b"), 7, &content.slice(..4)).is_none(), "a part");
+        assert!(lending.find(&key("a/b"), 7, &Bytes::from_static(b"state")).is_none(), "other memory");
     }
 
     #[test]
     fn forgets_what_nobody_holds() {
-        let recall = Recall::default();
-        let content = recall.lend(&key("a/b"), 7, b"state".to_vec(), laid());
+        let lending = Lending::default();
+        let content = lending.lend(&key("a/b"), 7, b"state".to_vec(), laid());
         let part = content.slice(2..);
         drop(content);
-        assert_eq!(lock(&recall.places).len(), 1, "a part holds all of it");
+        assert_eq!(lock(&lending.places).len(), 1, "a part holds all of it");
         drop(part);
-        assert_eq!(lock(&recall.places).len(), 0);
-        let outliving = recall.lend(&key("a/b"), 7, b"state".to_vec(), laid());
-        drop(recall);
+        assert_eq!(lock(&lending.places).len(), 0);
+        let outliving = lending.lend(&key("a/b"), 7, b"state".to_vec(), laid());
+        drop(lending);
         assert_eq!(outliving, "state");
     }
 }
