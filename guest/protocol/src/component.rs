@@ -28,7 +28,10 @@ impl contract::Guest for Protocol {
 
 fn route(route: &crate::Route) -> contract::Route {
     let (right, body, waits_for_store) = match route.operation {
-        Operation::Get | Operation::None => (contract::Right::Read, contract::BodySize::Small, false),
+        // The CLIs read the state once more before they first write it: a GET is a part of an apply that
+        // may not fail for an election.
+        Operation::Get => (contract::Right::Read, contract::BodySize::Small, true),
+        Operation::None => (contract::Right::Read, contract::BodySize::Small, false),
         Operation::Write => (contract::Right::Write, contract::BodySize::State, true),
         Operation::Delete => (contract::Right::Delete, contract::BodySize::Small, true),
         Operation::Lock => (contract::Right::Write, contract::BodySize::Small, false),

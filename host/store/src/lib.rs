@@ -22,8 +22,8 @@ use bytes::Bytes;
 pub use blob::Blob;
 pub use history::History;
 pub use key::Key;
-pub use remembering::Remembering;
 pub use layout::Layout;
+pub use remembering::Remembering;
 
 /// A document's revision: the store's compare-and-set number. 0 where none was ever written.
 pub type Revision = u64;

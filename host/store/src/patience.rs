@@ -8,6 +8,10 @@ use tokio::time::Instant;
 
 use crate::Error;
 
+/// How long a sealed store is waited for. The node asked may be one of several behind an address, and
+/// the next attempt meets another; but a store that is sealed as a whole stays so until a person comes.
+const SEALED: Duration = Duration::from_secs(3);
+
 /// Makes `call` until it succeeds, fails for good, or `deadline` has passed; none: once. The last
 /// error is the one returned. Pauses grow from 50 ms to 1 s, with jitter.
 ///
@@ -26,7 +30,12 @@ where
         .with_max_delay(Duration::from_secs(1))
         .with_jitter()
         .without_max_times();
-    call.retry(pauses).when(|error: &Error| error.is_passing() && Instant::now() < deadline).await
+    let sealed_deadline = deadline.min(Instant::now() + SEALED);
+    let may_pass = |error: &Error| {
+        let deadline = if *error == Error::Sealed { sealed_deadline } else { deadline };
+        error.is_passing() && Instant::now() < deadline
+    };
+    call.retry(pauses).when(may_pass).await
 }
 
 #[cfg(test)]
@@ -54,6 +63,14 @@ mod tests {
         assert_eq!(answer, Err(Error::Unavailable("electing".to_owned())));
         assert!(start.elapsed() >= Duration::from_secs(20));
         assert!(calls.load(Ordering::SeqCst) > 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sealed_store_is_not_waited_for_that_long() {
+        let start = Instant::now();
+        let answer = until(Some(start + Duration::from_secs(20)), || async { Err::<(), _>(Error::Sealed) }).await;
+        assert_eq!(answer, Err(Error::Sealed));
+        assert!((SEALED..SEALED * 2).contains(&start.elapsed()));
     }
 
     #[tokio::test(start_paused = true)]

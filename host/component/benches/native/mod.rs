@@ -70,6 +70,10 @@ impl outside::Store for Native {
         })
     }
 
+    fn recall(&self, _: &str) -> Option<outside::Remembered> {
+        None
+    }
+
     fn put_cas(
         &self,
         key: &str,

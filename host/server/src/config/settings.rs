@@ -138,8 +138,8 @@ pub const STORE_WAIT: Setting = Setting {
     default: Some("20s"),
     secret: false,
     heading: STORES,
-    help: "How long requests that change something wait for a store that fails over, before they are answered \
-           with 503. At most 2m; 0s: not at all.",
+    help: "How long requests, all but LOCK, wait for a store that fails over, before they are answered with 503. \
+           At most 2m; 0s: not at all.",
 };
 
 /// Where the embedded store lies.

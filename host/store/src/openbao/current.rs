@@ -16,8 +16,8 @@
 //!   the mount is still KV version 2, without which everything looks never written.
 //!
 //! One node is left that believes itself active and is not: a leader that was stopped (a frozen virtual
-//! machine), replaced, and goes on. It answers from its old copy until it notices, for up to 31 ms (measured on a busy machine;
-//! from then on it holds calls back until it forwards them). So
+//! machine), replaced, and goes on. It answers from its old copy until it notices, for up to 31 ms (measured on
+//! a busy machine; from then on it holds calls back until it forwards them). So
 //!
 //! - an answer is not believed if its node is not as far as one was that this store has heard before: who has
 //!   locked a state reads nothing older than its lock;
@@ -52,9 +52,9 @@ const STANDBY_READS: (u32, u32) = (2, 5);
 /// How long a leader that was replaced may take to notice, with some to spare.
 pub(super) const STEP_DOWN: Duration = Duration::from_millis(200);
 
-/// An answer that took longer may come from a leader that was stopped meanwhile: raft replaces none that is
-/// away for a shorter time.
-pub(super) const SLOW: Duration = Duration::from_secs(1);
+/// An answer that took longer may come from a leader that was stopped meanwhile: with OpenBao's own timing raft
+/// replaces none that is away for less than 5 s. No shorter, so that a busy OpenBao is not asked twice.
+pub(super) const SLOW: Duration = Duration::from_secs(3);
 
 /// For how long nodes that are behind are taken for late. After that the cluster's history itself is another:
 /// a snapshot was restored into a new cluster, which keeps the ID and counts from the beginning.

@@ -26,16 +26,17 @@ async fn sixty_four_mebibytes_in_and_out_of_the_embedded_store() {
     let mut text = state_of(bytes / 60).to_vec();
     text.truncate(bytes - 1);
     text.push(b'\n');
-    for (content, entry_bytes) in
-        [(Bytes::from(text), None), (noise(1, bytes), None), (noise(2, bytes), Some(1024 * 1024))]
-    {
+    for (content, settings) in [
+        (Bytes::from(text), Settings::for_embedded()),
+        (noise(1, bytes), Settings::for_embedded()),
+        (noise(2, bytes), Settings::undivided()),
+    ] {
         let (_folder, raw) = embedded(2);
-        let settings = Settings { entry_bytes, ..Settings::undivided() };
         let layout = Layout::new(Arc::<Embedded>::clone(&raw), settings.clone());
         let revision = put(&layout, &content, 0).await;
+        layout.settled().await;
         let found = entry(&Layout::new(raw, settings)).await;
         assert_eq!((found.revision, content.len()), (revision, bytes));
         assert_same(found.content.as_ref(), &content);
-        layout.settled().await;
     }
 }

@@ -1,6 +1,11 @@
 //! The layout: the suite on every store, sizes, faults, crashes, races, and what is collected.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code; a panic fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails; clippy takes only marked functions for tests"
+)]
 
 mod crash;
 mod dying;
@@ -161,7 +166,7 @@ async fn passes_the_suite_on_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passes_the_suite_on_the_embedded_store() {
     let (_folder, store) = embedded(100);
-    suite::run_all(Arc::new(Layout::new(store, Settings::undivided()))).await;
+    suite::run_all(Arc::new(Layout::new(store, Settings::for_embedded()))).await;
     let (_folder, store) = embedded(3);
     let small = Settings { entry_bytes: Some(64 * 1024), garbage_age: Duration::ZERO, ..Settings::undivided() };
     suite::run_all(Arc::new(Layout::new(store, small))).await;
