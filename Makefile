@@ -35,8 +35,9 @@ lint: setup ## Format, clippy (host and guest), licences and sources of dependen
 	cargo clippy -p tofu-state-protocol -p tofu-state-faulty --target $(WASM) -- -D warnings
 	tools/cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
 
-bench: setup ## Measures dispatch with a fresh instance against the same protocol called natively
-	cargo bench -p tofu-state-component --bench dispatch
+bench: setup peers ## Measures each layer against its floor, release build; writes bench/results (BENCH=--quick: a minute)
+	cargo build --release -p tofu-state -p tofu-state-bench
+	target/release/tofu-state-bench $(BENCH)
 
 fuzz: setup ## Runs the protocol's property tests with many cases (PROPTEST_CASES, 20000)
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} cargo test --lib -p tofu-state-protocol

@@ -77,8 +77,12 @@ pub struct LockDocument {
     /// Who holds the lock.
     #[serde(flatten)]
     pub status: LockStatus,
-    /// The lock IDs released last, oldest first: a late duplicate of their LOCK is refused.
+    /// The lock IDs that their holders released last, oldest first. A late duplicate of their LOCK is
+    /// refused, and one of their UNLOCK is a replay.
     pub released: Vec<String>,
+    /// The lock IDs that were broken last, oldest first. A late duplicate of their LOCK is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<String>,
 }
 
 /// Who holds a lock.
@@ -141,7 +145,9 @@ pub fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Refusal
         .format
         .ok_or_else(|| foreign("it has no `format`".to_owned()))?;
     if format != FORMAT {
-        return Err(foreign(format!("its format is {format}, this release knows {FORMAT}")));
+        // Only a number is told: anything else may be content of somebody else's.
+        let told = format.as_u64().map_or_else(|| "no number".to_owned(), |format| format.to_string());
+        return Err(foreign(format!("its format is {told}, this release knows {FORMAT}")));
     }
     serde_json::from_slice::<Enveloped<T>>(bytes)
         .map(|enveloped| enveloped.document)
@@ -149,14 +155,37 @@ pub fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Refusal
 }
 
 impl LockDocument {
-    /// The same list of released IDs with `id` added; the oldest is forgotten.
+    /// One that remembers nothing.
     #[must_use]
-    pub fn released_with(&self, id: &str) -> Vec<String> {
-        let mut released: Vec<String> = self.released.iter().filter(|known| *known != id).cloned().collect();
-        released.push(id.to_owned());
-        released.drain(..released.len().saturating_sub(REMEMBERED));
-        released
+    pub fn new(status: LockStatus) -> Self {
+        Self { status, released: Vec::new(), broken: Vec::new() }
     }
+
+    /// What follows when the holder of lock `id` releases it.
+    #[must_use]
+    pub fn released(&self, id: &str) -> Self {
+        Self { status: LockStatus::Free, released: remembering(&self.released, id), broken: self.broken.clone() }
+    }
+
+    /// What follows when lock `id` is broken.
+    #[must_use]
+    pub fn broken(&self, id: &str) -> Self {
+        Self { status: LockStatus::Broken, released: self.released.clone(), broken: remembering(&self.broken, id) }
+    }
+
+    /// Whether lock `id` was released or broken not long ago.
+    #[must_use]
+    pub fn is_gone(&self, id: &str) -> bool {
+        self.released.iter().chain(&self.broken).any(|gone| gone == id)
+    }
+}
+
+/// `ids` with `id` at the end; the oldest are forgotten.
+fn remembering(ids: &[String], id: &str) -> Vec<String> {
+    let mut ids: Vec<String> = ids.iter().filter(|known| *known != id).cloned().collect();
+    ids.push(id.to_owned());
+    ids.drain(..ids.len().saturating_sub(REMEMBERED));
+    ids
 }
 
 impl StateRecord {
@@ -208,13 +237,14 @@ mod tests {
                 trace: None,
             }),
             released: vec!["old".into()],
+            broken: vec![],
         }
     }
 
     #[test]
     fn documents_come_back() {
         assert_eq!(decode::<LockDocument>("k", &encode(&held())).unwrap(), held());
-        let free = LockDocument { status: LockStatus::Free, released: vec![] };
+        let free = LockDocument::new(LockStatus::Free).broken("b");
         assert_eq!(decode::<LockDocument>("k", &encode(&free)).unwrap(), free);
         let deleted = StateDocument::Deleted(DeletedRecord {
             serial: Some(3),
@@ -268,12 +298,22 @@ mod tests {
     }
 
     #[test]
-    fn eight_released_ids_are_remembered() {
-        let mut document = LockDocument { status: LockStatus::Free, released: vec![] };
+    fn eight_released_and_broken_ids_are_remembered() {
+        let mut document = LockDocument::new(LockStatus::Free);
         for id in 0..20 {
-            document.released = document.released_with(&id.to_string());
+            document = document.released(&id.to_string()).broken(&format!("b{id}"));
         }
         assert_eq!(document.released, (12..20).map(|id| id.to_string()).collect::<Vec<_>>());
-        assert_eq!(document.released_with("13").iter().filter(|id| *id == "13").count(), 1);
+        assert_eq!(document.broken, (12..20).map(|id| format!("b{id}")).collect::<Vec<_>>());
+        assert!(document.is_gone("13") && document.is_gone("b19") && !document.is_gone("11"));
+        assert_eq!(document.released("13").released.iter().filter(|id| *id == "13").count(), 1);
+    }
+
+    #[test]
+    fn what_stands_in_a_foreign_document_is_not_told() {
+        match decode::<LockDocument>("a/b.lock", br#"{"format":{"password":"hunter2"}}"#) {
+            Err(Refusal::ForeignDocument { why, .. }) => assert!(!why.contains("hunter2"), "{why}"),
+            other => panic!("{other:?}"),
+        }
     }
 }

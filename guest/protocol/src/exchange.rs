@@ -1,8 +1,6 @@
 //! Requests and replies in the logic's own terms. `wit/handler.wit` documents the same records for
 //! those who implement the contract; the glue in `component.rs` translates.
 
-use crate::outside::Digests;
-
 /// How the caller has shown who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallerKind {
@@ -200,11 +198,5 @@ impl<B: crate::outside::Blob> Request<B> {
             }
             bytes.extend_from_slice(&piece);
         }
-    }
-
-    /// The body's digests; none without a body.
-    #[must_use]
-    pub fn body_digests(&self) -> Option<Digests> {
-        self.body.as_ref().map(crate::outside::Blob::digests)
     }
 }

@@ -80,7 +80,10 @@ pub fn read_header(state: &impl Blob) -> Result<StateHeader, NotAState> {
             "version" => found.version = Some(whole_number(&mut json, "version")?),
             "serial" => found.serial = Some(whole_number(&mut json, "serial")?),
             "lineage" => found.lineage = Some(text(&mut json, "lineage")?),
-            "terraform_version" => found.tool_version = Some(text(&mut json, "terraform_version")?),
+            "terraform_version" => match json.peek()? {
+                ValueType::Null => json.next_null()?,
+                _ => found.tool_version = Some(text(&mut json, "terraform_version")?),
+            },
             "encryption_version" => {
                 found.encrypted = true;
                 json.skip_value()?;

@@ -21,31 +21,34 @@ pub(crate) const ATTEMPTS: usize = 16;
 pub(crate) struct Found {
     pub(crate) revision: Revision,
     pub(crate) document: LockDocument,
+    /// There is no document: never was, or somebody removed it with all its revisions.
+    absent: bool,
 }
 
 /// Reads the lock.
 pub(crate) fn load<S: Store>(call: &Call<'_, S>) -> Result<Found, Refusal> {
     let key = call.path.lock_key();
     Ok(match call.store.get(&key)? {
-        Slot::Absent => {
-            Found { revision: 0, document: LockDocument { status: LockStatus::Free, released: Vec::new() } }
+        Slot::Absent => Found { revision: 0, document: LockDocument::new(LockStatus::Free), absent: true },
+        Slot::Entry(entry) => {
+            Found { revision: entry.revision, document: document::decode(&key, &entry.meta)?, absent: false }
         }
-        Slot::Entry(entry) => Found { revision: entry.revision, document: document::decode(&key, &entry.meta)? },
         // Somebody deleted the lock with the store's own tools to get rid of it. Nobody holds it, but a
         // write that checked it before may still be on its way: just what "broken" means.
-        Slot::Removed(revision) => {
-            Found { revision, document: LockDocument { status: LockStatus::Broken, released: Vec::new() } }
-        }
+        Slot::Removed(revision) => Found { revision, document: LockDocument::new(LockStatus::Broken), absent: false },
     })
 }
 
-/// The lock as it was last seen. That it still holds shows only when a compare-and-set with its
-/// revision succeeds, so it serves to skip a read and never to answer.
-fn recall<S: Store>(call: &Call<'_, S>) -> Option<Found> {
+/// The lock as it was last seen, if nobody held it then.
+///
+/// That it still holds shows only when a compare-and-set with its revision succeeds, so it serves to skip
+/// a read and never to answer. A lock that was held is not recalled: revisions begin again when somebody
+/// removes the document with the store's own tools, and a release with an old one could hit another's lock.
+fn recall_free<S: Store>(call: &Call<'_, S>) -> Option<Found> {
     let key = call.path.lock_key();
     let seen = call.store.recall(&key)?;
-    let document = document::decode(&key, &seen.meta).ok()?;
-    Some(Found { revision: seen.revision, document })
+    let document: LockDocument = document::decode(&key, &seen.meta).ok()?;
+    (document.status == LockStatus::Free).then_some(Found { revision: seen.revision, document, absent: false })
 }
 
 /// Writes `document` in the place of what was found.
@@ -60,9 +63,8 @@ pub(crate) fn lock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, R
     let info = LockInfo::parse(&call.request.small_body()).map_err(Refusal::InvalidRequest)?;
     call.event.lock_id = Some(info.id.clone());
     call.event.lock_who.clone_from(&info.who);
-    if let Some(found) = recall(call)
-        && found.document.status == LockStatus::Free
-        && !found.document.released.contains(&info.id)
+    if let Some(found) = recall_free(call)
+        && !found.document.is_gone(&info.id)
         && take(call, &found, &info)? == Outcome::Written
     {
         return Ok(reply::lock_info(200, &info.text));
@@ -70,22 +72,26 @@ pub(crate) fn lock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, R
     for _ in 0..ATTEMPTS {
         let found = load(call)?;
         match &found.document.status {
-            LockStatus::Held(held) if held.id == info.id => {
+            LockStatus::Held(held) if held.id == info.id && held.by == call.request.caller.name => {
                 call.event.outcome = "replayed";
                 call.event.run_trace.clone_from(&held.trace);
                 return Ok(reply::lock_info(200, &held.info));
             }
             LockStatus::Held(held) if has_expired(call, held)? => {
-                break_lock(call, &found, held)?;
+                // The next look finds the broken record, and fences.
+                if mark_broken(call, &found, held)? == Outcome::Written {
+                    call.event.forced = true;
+                }
                 continue;
             }
             LockStatus::Held(held) => return Err(locked(call, held)),
-            LockStatus::Free | LockStatus::Broken if found.document.released.contains(&info.id) => {
+            LockStatus::Free | LockStatus::Broken if found.document.is_gone(&info.id) => {
                 return Err(Refusal::LockReleased(info.id));
             }
-            LockStatus::Free => {}
-            // The breaker may have died before its fence.
-            LockStatus::Broken => fence(call)?,
+            LockStatus::Free if !found.absent => {}
+            // The breaker may have died before its fence; and where there is no lock document, somebody may
+            // have removed a held one, as one that is broken.
+            LockStatus::Free | LockStatus::Broken => fence(call)?,
         }
         if take(call, &found, &info)? == Outcome::Written {
             return Ok(reply::lock_info(200, &info.text));
@@ -105,7 +111,7 @@ fn take<S: Store>(call: &mut Call<'_, S>, found: &Found, info: &LockInfo) -> Res
         by: call.request.caller.name.clone(),
         trace: call.request.trace.clone(),
     };
-    let document = LockDocument { status: LockStatus::Held(held), released: found.document.released.clone() };
+    let document = LockDocument { status: LockStatus::Held(held), ..found.document.clone() };
     let outcome = replace(call, found, &document)?;
     if outcome == Outcome::Written {
         call.event.run_trace.clone_from(&call.request.trace);
@@ -119,34 +125,44 @@ pub(crate) fn unlock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>,
     call.event.operation = if claim.forced { Operation::ForceUnlock } else { Operation::Unlock };
     call.event.lock_id.clone_from(&claim.id);
     call.event.lock_who.clone_from(&claim.who);
-    claim.check_allowed(call)?;
-    if !claim.forced
-        && let Some(found) = recall(call)
-        && let LockStatus::Held(held) = &found.document.status
-        && claim.id.as_ref() == Some(&held.id)
-        && release(call, &found, held)? == Outcome::Written
-    {
-        return Ok(reply::empty(200));
+    if claim.forced {
+        claim.check_force(call)?;
     }
+    let mut first_holder = None;
     for _ in 0..ATTEMPTS {
         let found = load(call)?;
         let held = match &found.document.status {
             LockStatus::Held(held) => held,
-            LockStatus::Free => {
-                call.event.outcome = "replayed";
-                return Ok(reply::empty(200));
-            }
+            LockStatus::Free => return Ok(replayed(call)),
             // The breaker may have died before its fence, and this may be its replay.
             LockStatus::Broken => {
                 fence(call)?;
-                call.event.outcome = "replayed";
-                return Ok(reply::empty(200));
+                call.event.forced = claim.forced && first_holder.is_some();
+                return Ok(replayed(call));
             }
         };
+        // What this request is to release was released before its answer was lost, or by somebody else
+        // meanwhile: the next holder's lock is not its business.
+        let done = match (&claim.id, &first_holder) {
+            (Some(id), _) => *id != held.id && found.document.released.contains(id),
+            (None, Some(first)) => *first != held.id,
+            (None, None) => false,
+        };
+        if done {
+            return Ok(replayed(call));
+        }
         if claim.id.as_ref().is_some_and(|id| *id != held.id) {
             return Err(locked(call, held));
         }
-        let outcome = if claim.forced { break_lock(call, &found, held)? } else { release(call, &found, held)? };
+        first_holder = Some(held.id.clone());
+        // Everybody is told a lock's ID, so the ID alone does not make a caller its holder.
+        let outcome = if claim.forced || held.by != call.request.caller.name {
+            call.event.operation = Operation::ForceUnlock;
+            claim.check_force(call)?;
+            break_lock(call, &found, held)?
+        } else {
+            release(call, &found, held)?
+        };
         if outcome == Outcome::Written {
             return Ok(reply::empty(200));
         }
@@ -155,12 +171,16 @@ pub(crate) fn unlock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>,
     Err(Refusal::Contended)
 }
 
+fn replayed<S: Store>(call: &mut Call<'_, S>) -> Reply<S::Blob> {
+    call.event.outcome = "replayed";
+    reply::empty(200)
+}
+
 /// Writes "free", for the holder.
 fn release<S: Store>(call: &mut Call<'_, S>, found: &Found, held: &Held) -> Result<Outcome, Refusal> {
     call.event.lock_id = Some(held.id.clone());
     call.event.run_trace.clone_from(&held.trace);
-    let document = LockDocument { status: LockStatus::Free, released: found.document.released_with(&held.id) };
-    replace(call, found, &document)
+    replace(call, found, &found.document.released(&held.id))
 }
 
 /// The refusal that names the holder, which the event then names too.
@@ -173,15 +193,19 @@ pub(crate) fn locked<S: Store>(call: &mut Call<'_, S>, held: &Held) -> Refusal {
 
 /// Breaks a lock: the record first, then the fence, before anybody is answered.
 fn break_lock<S: Store>(call: &mut Call<'_, S>, found: &Found, held: &Held) -> Result<Outcome, Refusal> {
-    call.event.lock_id = Some(held.id.clone());
-    call.event.run_trace.clone_from(&held.trace);
-    let document = LockDocument { status: LockStatus::Broken, released: found.document.released_with(&held.id) };
-    let outcome = replace(call, found, &document)?;
+    let outcome = mark_broken(call, found, held)?;
     if outcome == Outcome::Written {
         call.event.forced = true;
         fence(call)?;
     }
     Ok(outcome)
+}
+
+/// Writes "broken", which a fence is to follow.
+fn mark_broken<S: Store>(call: &mut Call<'_, S>, found: &Found, held: &Held) -> Result<Outcome, Refusal> {
+    call.event.lock_id = Some(held.id.clone());
+    call.event.run_trace.clone_from(&held.trace);
+    replace(call, found, &found.document.broken(&held.id))
 }
 
 /// Whether a lock's holder has given no sign of life, by LOCK or POST, for `LOCK_TTL`.
@@ -191,7 +215,12 @@ fn has_expired<S: Store>(call: &Call<'_, S>, held: &Held) -> Result<bool, Refusa
     if !silent_since(held.since) {
         return Ok(false);
     }
-    let written = match state::load(call)?.document {
+    let state = state::load(call)?;
+    if state.removed {
+        // It could not be fenced, and until somebody has settled it, nobody is better off with the lock.
+        return Err(Refusal::RemovedInStore { key: call.path.state_key().to_owned(), revision: state.revision });
+    }
+    let written = match state.document {
         Some(StateDocument::State(state)) => Some(state.written),
         Some(StateDocument::Deleted(deleted)) => Some(deleted.written),
         Some(StateDocument::NoState) | None => None,
@@ -223,10 +252,8 @@ impl Claim {
         Ok(Self { id: Some(info.id), who: info.who, forced: info.only_id })
     }
 
-    fn check_allowed<S: Store>(&self, call: &Call<'_, S>) -> Result<(), Refusal> {
-        if !self.forced {
-            return Ok(());
-        }
+    /// Whether this request may break a lock.
+    fn check_force<S: Store>(&self, call: &Call<'_, S>) -> Result<(), Refusal> {
         match call.request.settings.force_unlock {
             ForceUnlock::Off => {
                 return Err(Refusal::ForceUnlockOff("This server allows no forced unlock (FORCE_UNLOCK=off)."));

@@ -66,7 +66,7 @@ pub enum Refusal {
         /// Where it lies.
         key: String,
     },
-    /// The lock document changed again and again.
+    /// A document changed again and again.
     Contended,
     /// The store failed.
     Store(StoreError),
@@ -154,15 +154,13 @@ impl Refusal {
                 409,
                 "lock-not-held",
                 format!(
-                    "Lock {id} is not held any more: it was released or broken. Nothing was changed. Read the state again before you write."
+                    "Lock {id} is not held any more: it was released or broken. Read the state again before you write."
                 ),
             ),
             Self::LockReleased(id) => {
                 (409, "lock-released", format!("Lock {id} was released already; a new lock needs a new ID."))
             }
-            Self::LostRace => {
-                (409, "lost-race", "Another write came first; nothing was changed. Read the state again.".into())
-            }
+            Self::LostRace => (409, "lost-race", "Another write came first. Read the state again.".into()),
             Self::OlderSerial { sent, stored } => (
                 409,
                 "older-serial",
@@ -194,7 +192,7 @@ impl Refusal {
                     "The bytes stored under {key} are not those that were written: somebody changed them in the store. An older revision may be whole."
                 ),
             ),
-            Self::Contended => (503, "contended", "The lock changed hands too often meanwhile; try again.".into()),
+            Self::Contended => (503, "contended", "The document changed too often meanwhile; try again.".into()),
             Self::Store(error) => store_told(error),
         }
     }

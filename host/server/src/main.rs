@@ -80,7 +80,7 @@ async fn serve(config: Config, address_file: Option<&Path>) -> Result<(), String
     }
 
     // The store.
-    let stores::Opened { store, background } = stores::open(&config).await?;
+    let stores::Opened { store, layout, background } = stores::open(&config).await?;
     background.into_iter().for_each(|work| drop(tokio::spawn(work)));
 
     // The component.
@@ -155,6 +155,7 @@ async fn serve(config: Config, address_file: Option<&Path>) -> Result<(), String
         calls.close();
         calls.wait().await;
         engine.drain().await;
+        layout.settled().await;
         stop_admin.cancel();
         served.and(watched.await)
     });

@@ -56,8 +56,24 @@ impl Remembering {
 
     fn note(&self, key: &Key, slot: &Result<Slot, Error>) {
         match slot {
-            Ok(Slot::Entry(entry)) => self.remember(key, entry.revision, entry.meta.clone()),
-            Ok(Slot::Absent | Slot::Removed(_)) | Err(_) => self.forget(key),
+            Ok(Slot::Entry(entry)) => {
+                self.doubt(key, entry.revision);
+                self.remember(key, entry.revision, entry.meta.clone());
+            }
+            Ok(Slot::Absent) => {
+                self.doubt(key, 0);
+                self.forget(key);
+            }
+            Ok(Slot::Removed(_)) | Err(_) => self.forget(key),
+        }
+    }
+
+    /// A revision that went back means that somebody worked on the store with its own tools, or restored
+    /// it: then nothing that was seen before is worth anything. (An answer that was overtaken by a write
+    /// looks the same, and costs a few reads.)
+    fn doubt(&self, key: &Key, revision: Revision) {
+        if self.seen.get(key).is_some_and(|seen| seen.document.revision > revision) {
+            self.seen.clear();
         }
     }
 

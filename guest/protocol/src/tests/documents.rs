@@ -6,6 +6,10 @@ use crate::outside::{Entry, Slot};
 
 fn planted(key: &str, meta: &str, content: Option<&str>) -> Server {
     let server = Server::new();
+    if key == STATE {
+        // A path that has been in use: the first LOCK of all would fence, and stop there.
+        assert_eq!([server.lock("0").status, server.unlock("0").status], [200; 2]);
+    }
     let content = content.map(|content| Bytes::new(content.as_bytes()));
     server.store.plant(key, Slot::Entry(Entry { revision: 3, meta: meta.as_bytes().to_vec(), content }));
     server
@@ -68,10 +72,11 @@ fn a_state_whose_bytes_changed_in_the_store_is_not_served() {
 fn a_state_that_was_deleted_in_the_store_is_not_no_state() {
     let server = Server::new();
     assert_eq!(server.post(None, &state(1, "one")).status, 200);
+    assert_eq!([server.lock("0").status, server.unlock("0").status], [200; 2]);
     server.store.remove_in_store(STATE);
     let read = server.get();
     assert_eq!((read.status, read.code().as_str()), (502, "removed-in-store"));
-    assert!(read.json()["error"]["message"].as_str().unwrap().contains("Revision 1 of group/project"));
+    assert!(read.json()["error"]["message"].as_str().unwrap().contains("Revision 2 of group/project"));
     // Breaking a lock needs a fence, for which there is nothing to write again.
     assert_eq!(server.lock("A").status, 200);
     assert_eq!(server.force_unlock().code(), "removed-in-store");

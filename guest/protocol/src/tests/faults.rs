@@ -56,7 +56,7 @@ fn a_lost_acknowledgement_is_recognised() {
     assert_eq!(server.lock("A").status, 200);
     server.store.fail(Operation::Put, STATE, 0, Fault::Repeated);
     let written = server.post(Some("A"), &state(1, "one"));
-    assert_eq!((written.status, server.store.revision(STATE)), (200, 1));
+    assert_eq!((written.status, server.store.revision(STATE)), (200, 2));
     server.store.fail(Operation::Put, STATE, 0, Fault::Repeated);
     assert_eq!(server.delete(Some("A")).status, 200);
     server.store.fail(Operation::Put, LOCK, 0, Fault::Repeated);

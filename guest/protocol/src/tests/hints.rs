@@ -33,7 +33,12 @@ fn store_calls_of_each_operation() {
         run(&server, "warm", 2);
         let seen = run(&server, "A", 3);
         let expected = if remember {
-            [named(&[(Put, LOCK)]), named(&[(Get, STATE)]), named(&[(Get, LOCK), (Put, STATE)]), named(&[(Put, LOCK)])]
+            [
+                named(&[(Put, LOCK)]),
+                named(&[(Get, STATE)]),
+                named(&[(Get, LOCK), (Put, STATE)]),
+                named(&[(Get, LOCK), (Put, LOCK)]),
+            ]
         } else {
             [
                 named(&[(Get, LOCK), (Put, LOCK)]),
@@ -95,4 +100,19 @@ fn a_remembered_lock_takes_and_releases_nothing() {
     assert_eq!(two.unlock("B").status, 200);
     assert_eq!(one.lock("C").status, 200);
     assert_eq!(two.lock("D").json()["ID"], "C");
+}
+
+/// Somebody removes a lock with all its revisions, so that they begin again: a server that remembers the
+/// old one releases nothing of the new one.
+#[test]
+fn a_lock_whose_revisions_began_again_is_not_mistaken() {
+    servers_remember(true);
+    let one = Server::new();
+    let two = Server::over(&one.store);
+    assert_eq!(one.lock("A").status, 200);
+    one.store.plant(LOCK, crate::outside::Slot::Absent);
+    assert_eq!(two.lock("B").status, 200);
+    assert_eq!(one.unlock("A").json()["ID"], "B");
+    assert_eq!(one.lock("C").json()["ID"], "B");
+    assert_eq!(two.post(Some("B"), &state(1, "x")).status, 200);
 }

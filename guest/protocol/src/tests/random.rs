@@ -46,6 +46,7 @@ struct Model {
     runs: [u32; 3],
     holder: Option<String>,
     released: Vec<String>,
+    broken: Vec<String>,
     state: Option<String>,
     /// Serial and lock ID of the last write or deletion.
     last: Option<(Option<u64>, Option<String>)>,
@@ -57,11 +58,13 @@ impl Model {
         format!("c{client}-{}", self.runs[usize::from(client)])
     }
 
-    fn release(&mut self) {
+    /// The lock is free; its ID is remembered.
+    fn release(&mut self, broken: bool) {
         if let Some(holder) = self.holder.take() {
-            self.released.push(holder);
-            let forget = self.released.len().saturating_sub(8);
-            self.released.drain(..forget);
+            let gone = if broken { &mut self.broken } else { &mut self.released };
+            gone.push(holder);
+            let forget = gone.len().saturating_sub(8);
+            gone.drain(..forget);
         }
     }
 
@@ -79,7 +82,7 @@ fn run(server: &Server, model: &mut Model, step: &Step) {
             let expected = match &model.holder {
                 Some(holder) if *holder == id => 200,
                 Some(_) => 409,
-                None if model.released.contains(&id) => 409,
+                None if model.released.contains(&id) || model.broken.contains(&id) => 409,
                 None => 200,
             };
             let answer = server.lock(&id);
@@ -94,15 +97,16 @@ fn run(server: &Server, model: &mut Model, step: &Step) {
             let id = model.id(*client);
             let answer =
                 if matches!(step, Step::Unlock(_)) { server.unlock(&id) } else { server.force_unlock_by_id(&id) };
-            let expected = if model.holder.as_ref().is_some_and(|holder| *holder != id) { 409 } else { 200 };
+            let others = model.holder.as_ref().is_some_and(|holder| *holder != id);
+            let expected = if others && !model.released.contains(&id) { 409 } else { 200 };
             assert_eq!(answer.status, expected, "UNLOCK {id}");
-            if expected == 200 {
-                model.release();
+            if !others {
+                model.release(matches!(step, Step::BreakById(_)));
             }
         }
         Step::Break => {
             assert_eq!(server.force_unlock().status, 200);
-            model.release();
+            model.release(true);
         }
         Step::Post { client, with_id, more } => {
             let id = with_id.then(|| model.id(*client));
@@ -114,7 +118,10 @@ fn run(server: &Server, model: &mut Model, step: &Step) {
             let before = server.store.revision(STATE);
             assert_eq!(server.post(id.as_deref(), &content).status, expected, "POST {id:?} {serial}");
             let written = expected == 200 && !same;
-            assert_eq!(server.store.revision(STATE), before + u64::from(written));
+            // Without an ID, a broken lock is fenced first.
+            let fenced = u64::from(id.is_none());
+            let revisions = before + u64::from(written)..=before + u64::from(written) + fenced;
+            assert!(revisions.contains(&server.store.revision(STATE)));
             if written {
                 model.serial = serial;
                 model.state = Some(content);

@@ -39,6 +39,7 @@ pub(crate) struct Server {
     pub(crate) settings: Settings,
     pub(crate) now: u64,
     pub(crate) may_break_locks: bool,
+    pub(crate) caller: &'static str,
 }
 
 impl Server {
@@ -48,7 +49,13 @@ impl Server {
 
     /// Another server over the same store.
     pub(crate) fn over(store: &Simulated) -> Self {
-        Self { store: store.of_another_server(), settings: Settings::default(), now: 1_000_000, may_break_locks: true }
+        Self {
+            store: store.of_another_server(),
+            settings: Settings::default(),
+            now: 1_000_000,
+            may_break_locks: true,
+            caller: "shared",
+        }
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Answer {
@@ -70,7 +77,7 @@ impl Server {
             headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             body: (!body.is_empty()).then(|| Bytes::new(body)),
             caller: Caller {
-                name: "shared".to_owned(),
+                name: self.caller.to_owned(),
                 kind: CallerKind::SharedToken,
                 may_break_locks: self.may_break_locks,
             },

@@ -55,7 +55,7 @@ fn its_routes_say_what_the_host_must_know() {
         let (route, length) = protocol.route(method, path);
         (route.right, route.body, route.waits_for_store, length)
     };
-    assert_eq!(find("GET", &state), (Right::Read, BodySize::Small, false, 0));
+    assert_eq!(find("GET", &state), (Right::Read, BodySize::Small, true, 0));
     assert_eq!(find("POST", &state), (Right::Write, BodySize::State, true, 0));
     assert_eq!(find("DELETE", &state), (Right::Delete, BodySize::Small, true, 0));
     assert_eq!(find("LOCK", &state), (Right::Write, BodySize::Small, false, 0));

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use tofu_state_store::Remembering;
 use tofu_state_store::embedded::{self, Embedded};
+use tofu_state_store::history::History;
+use tofu_state_store::layout::{self, Layout};
 
 use crate::config::{Config, StoreChoice};
 use gate::Gate;
@@ -21,6 +23,8 @@ pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct Opened {
     /// The store; until its check has passed, every call says that it is unavailable.
     pub store: Arc<Gate>,
+    /// What lays states out in it: compressed, or in chunks. It is to settle before the process ends.
+    pub layout: Arc<Layout>,
     /// What is to run beside it.
     pub background: Vec<Background>,
 }
@@ -43,5 +47,12 @@ async fn embedded(folder: &Path, keep_versions: u32) -> Result<Opened, String> {
         .await
         .map_err(|error| failed(error.to_string()))?
         .map_err(|error| failed(error.to_string()))?;
-    Ok(Opened { store: Arc::new(Gate::open(Arc::new(Remembering::new(Arc::new(store))))), background: Vec::new() })
+    Ok(stacked(Arc::new(store), layout::Settings::for_embedded()))
+}
+
+/// A driver with all that stands on it, an open gate at the top.
+fn stacked(driver: Arc<dyn History>, settings: layout::Settings) -> Opened {
+    let layout = Arc::new(Layout::new(driver, settings));
+    let store = Arc::new(Gate::open(Arc::new(Remembering::new(Arc::<Layout>::clone(&layout)))));
+    Opened { store, layout, background: Vec::new() }
 }

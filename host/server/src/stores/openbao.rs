@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tofu_state_store::openbao::{self, OpenBao, StartError};
-use tofu_state_store::{Error, Remembering};
+use tofu_state_store::{Error, layout};
 use tokio::time::Instant;
 
 use super::gate::Gate;
-use super::{Background, Opened};
+use super::{Opened, stacked};
 use crate::config;
 use crate::config::source::{read_secret, sendable};
 
@@ -49,8 +49,8 @@ pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Op
     let store =
         OpenBao::new(settings).map_err(|error| format!("OpenBao at {} cannot be used: {error}", bao.address))?;
     let store = Arc::new(store);
-    let gate = Arc::new(Gate::open(Arc::new(Remembering::new(Arc::<OpenBao>::clone(&store)))));
-    let mut background: Vec<Background> = Vec::new();
+    let Opened { store: gate, layout, mut background } =
+        stacked(Arc::<OpenBao>::clone(&store), layout::Settings::for_openbao());
 
     let checked = tokio::time::timeout(FIRST_CHECK, store.check()).await;
     match checked.unwrap_or_else(|_| Err(StartError::Passing("no answer in time".to_owned()))) {
@@ -65,7 +65,7 @@ pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Op
     if let Some(file) = bao.token.file.clone() {
         background.push(Box::pin(follow_token(store, file, bao.token.value.clone())));
     }
-    Ok(Opened { store: gate, background })
+    Ok(Opened { store: gate, layout, background })
 }
 
 async fn check_until_it_passes(store: Arc<OpenBao>, gate: Arc<Gate>) {

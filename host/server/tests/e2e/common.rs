@@ -31,7 +31,15 @@ impl Site {
 
     /// On an OpenBao of its own.
     pub(crate) async fn openbao() -> Self {
-        let bao = Bao::dev().await;
+        Self::on(Bao::dev().await).await
+    }
+
+    /// On an OpenBao of its own with raft storage, whose entries are bounded.
+    pub(crate) async fn raft() -> Self {
+        Self::on(Bao::raft().await).await
+    }
+
+    async fn on(bao: Bao) -> Self {
         Self { server: server().openbao(&bao.address(), bao.token()).start().await, _bao: Some(bao) }
     }
 }

@@ -17,6 +17,7 @@ mod cluster;
 mod common;
 mod crash;
 mod first_run;
+mod large;
 mod lifecycle;
 mod locks;
 mod migration;

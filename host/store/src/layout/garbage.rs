@@ -48,13 +48,13 @@ pub(super) struct Collector {
     makes_sets: bool,
     tasks: TaskTracker,
     turns: Semaphore,
-    remembered: Mutex<HashMap<Key, Remembered>>,
+    remembered: Mutex<HashMap<Key, Known>>,
     has_complained: AtomicBool,
 }
 
 /// What is known of one key's sets.
 #[derive(Default)]
-struct Remembered {
+struct Known {
     /// There are sets, or there may be.
     has_sets: bool,
     /// When the store was last looked at and had none.
@@ -145,7 +145,7 @@ impl Collector {
             let is_needed = if is_sent { collector.may_be_named(&key, &set).await } else { Ok(false) };
             let done = match is_needed {
                 Ok(true) => Ok(()),
-                Ok(false) => collector.remove(&key, &set).await,
+                Ok(false) => collector.remove(&key, &set).await.map(|_| ()),
                 Err(error) => Err(error),
             };
             // What is left is garbage like any other, and collected with it.
@@ -199,14 +199,13 @@ impl Collector {
             return Ok(Left::Nothing);
         }
         let kept = self.store.revisions(key).await?;
-        let Some(&newest) = kept.last() else { return Ok(Left::Nothing) };
-        sets.retain(|set| set.expected() < newest);
         let named = self.remember(key, |known| {
             known.named.retain(|revision, _| kept.contains(revision));
             known.named.clone()
         });
         let mut removed = 0;
         for set in sets {
+            // None: the document has not passed the revision that the set's write expected.
             let Some(&first) = kept.iter().find(|&&revision| revision > set.expected()) else { continue };
             if named.get(&first).is_some_and(|named| named.as_ref() == Some(&set)) {
                 continue;
@@ -216,8 +215,7 @@ impl Collector {
                 named_set(&entry).map_err(|broken| Error::Corrupt(format!("revision {first} of `{key}` {broken}")))?;
             let is_named = named.as_ref() == Some(&set);
             self.remember(key, |known| known.named.insert(first, named));
-            if !is_named {
-                self.remove(key, &set).await?;
+            if !is_named && self.remove(key, &set).await? > 0 {
                 removed += 1;
             }
             if removed == SETS_AT_ONCE {
@@ -250,22 +248,23 @@ impl Collector {
         }
     }
 
-    /// Removes a set, chunk by chunk. What is left if it fails is still a set.
-    async fn remove(&self, key: &Key, set: &SetName) -> Result<(), Error> {
-        let Some(folder) = sets::set_folder(key, set) else { return Ok(()) };
+    /// Removes a set, chunk by chunk, and tells how many there were. What is left if it fails is still a set.
+    async fn remove(&self, key: &Key, set: &SetName) -> Result<usize, Error> {
+        let Some(folder) = sets::set_folder(key, set) else { return Ok(0) };
         let numbers = self.store.list(&folder).await?.into_iter().filter_map(|child| match child {
             Child::Document(name) => name.parse().ok(),
             // What lies deeper is another key's: one whose name has a set's for a segment.
             Child::Folder(_) => None,
         });
         let chunks: Vec<Key> = numbers.filter_map(|number| sets::chunk(key, set, number)).collect();
+        let count = chunks.len();
         let deletions = stream::iter(chunks).map(|chunk| async move { self.store.delete(&chunk).await });
         let mut done = deletions.buffer_unordered(AT_ONCE);
         let mut first_error = Ok(());
         while let Some(ended) = done.next().await {
             first_error = first_error.and(ended);
         }
-        first_error
+        first_error.map(|()| count)
     }
 
     /// Says once, aloud, that tidying up does not work; a policy that lacks a right would fill the log.
@@ -278,7 +277,7 @@ impl Collector {
     }
 
     /// Changes what is known of `key`.
-    fn remember<T>(&self, key: &Key, change: impl FnOnce(&mut Remembered) -> T) -> T {
+    fn remember<T>(&self, key: &Key, change: impl FnOnce(&mut Known) -> T) -> T {
         let mut remembered = self.remembered();
         if remembered.len() >= MAX_REMEMBERED && !remembered.contains_key(key) {
             remembered.retain(|_, known| known.is_busy);
@@ -287,7 +286,7 @@ impl Collector {
     }
 
     /// A panic elsewhere cannot leave it wrong: whatever is in it is confirmed in the store.
-    fn remembered(&self) -> MutexGuard<'_, HashMap<Key, Remembered>> {
+    fn remembered(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,6 +13,7 @@ mod faults;
 mod fence;
 mod garbage;
 mod large;
+mod listing;
 mod openbao;
 mod races;
 mod random;

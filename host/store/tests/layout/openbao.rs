@@ -127,20 +127,24 @@ async fn sets_go_when_their_revisions_go() {
     let (bao, time) = (Bao::dev().await, Time::new());
     let raw = store(&bao, 2);
     let layout = time.layout(Arc::<OpenBao>::clone(&raw));
-    for revision in 0..5 {
+    let change = async |path: &str| {
+        let (status, _) = bao.api(reqwest::Method::POST, path, Some(json!({"versions": [4]}))).await;
+        assert!(status.is_success(), "{path}");
+    };
+    for revision in 0..7 {
         put(&layout, &noise(revision, 11 * ENTRY), revision).await;
-        // A revision that is deleted and could be restored keeps its set.
-        if revision == 3 {
-            let path = "states/delete/g/p";
-            let (status, _) = bao.api(reqwest::Method::POST, path, Some(json!({"versions": [4]}))).await;
-            assert!(status.is_success());
-        }
-        time.pass(60);
         layout.settled().await;
+        time.pass(60);
+        match revision {
+            3 => change("states/delete/g/p").await,
+            4 => {
+                change("states/undelete/g/p").await;
+                let Ok(Slot::Entry(fourth)) = layout.revision(&state(), 4).await else { panic!("it is lost") };
+                assert_same(fourth.content.as_ref(), &noise(3, 11 * ENTRY));
+            }
+            _ => assert_eq!(sets(&*raw).await, named_sets(&*raw).await),
+        }
     }
-    put(&layout, &noise(9, 11 * ENTRY), 5).await;
-    layout.settled().await;
-    assert_eq!(sets(&*raw).await, named_sets(&*raw).await);
     assert_eq!(sets(&*raw).await.len(), 2);
     layout.delete(&state()).await.unwrap();
     assert_eq!(sets(&*raw).await.len(), 0);

@@ -5,17 +5,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tofu_state_protocol::exchange::{Caller, CallerKind, Request, Settings};
-use tofu_state_protocol::outside::{self, Digests, Outcome, Retention, Revision, Slot, StoreError};
+use tofu_state_protocol::outside::{self, Digests, Outcome, Remembered, Retention, Revision, Slot, StoreError};
 use tofu_state_store::memory::Memory;
-use tofu_state_store::{Blob, Key};
+use tofu_state_store::{Blob, Key, Store as _};
 
 /// The store in memory, as the protocol's own trait wants it.
-pub(crate) struct Native {
+pub(super) struct Native {
     memory: Arc<Memory>,
 }
 
 /// A body with its digests, or a state whose digests are made when asked for: as on the host.
-pub(crate) enum Content {
+pub(super) enum Content {
     Body(Blob),
     Stored(Bytes),
 }
@@ -36,8 +36,9 @@ impl outside::Blob for Content {
 
     fn read(&self, offset: u64, len: u32) -> Vec<u8> {
         let bytes = self.bytes();
-        let from = usize::try_from(offset).unwrap().min(bytes.len());
-        bytes.slice(from..(from + len as usize).min(bytes.len())).to_vec()
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let to = from.saturating_add(len as usize).min(bytes.len());
+        bytes.get(from..to).unwrap_or_default().to_vec()
     }
 
     fn digests(&self) -> Digests {
@@ -50,16 +51,20 @@ impl outside::Blob for Content {
 }
 
 impl Native {
-    pub(crate) fn new(memory: Arc<Memory>) -> Self {
+    pub(super) fn new(memory: Arc<Memory>) -> Self {
         Self { memory }
     }
+}
+
+fn parse(key: &str) -> Result<Key, StoreError> {
+    Key::parse(key).map_err(|_| StoreError::Corrupt("no key".to_owned()))
 }
 
 impl outside::Store for Native {
     type Blob = Content;
 
     fn get(&self, key: &str) -> Result<Slot<Content>, StoreError> {
-        Ok(match self.memory.get_now(&Key::parse(key).unwrap()) {
+        Ok(match self.memory.get_now(&parse(key)?) {
             tofu_state_store::Slot::Absent => Slot::Absent,
             tofu_state_store::Slot::Removed(revision) => Slot::Removed(revision),
             tofu_state_store::Slot::Entry(entry) => Slot::Entry(outside::Entry {
@@ -70,8 +75,9 @@ impl outside::Store for Native {
         })
     }
 
-    fn recall(&self, _: &str) -> Option<outside::Remembered> {
-        None
+    fn recall(&self, key: &str) -> Option<Remembered> {
+        let seen = self.memory.recall(&parse(key).ok()?)?;
+        Some(Remembered { revision: seen.revision, meta: seen.meta.to_vec() })
     }
 
     fn put_cas(
@@ -91,7 +97,7 @@ impl outside::Store for Native {
                 Retention::Latest => tofu_state_store::Retention::Latest,
             },
         };
-        Ok(match self.memory.put_cas_now(&Key::parse(key).unwrap(), write) {
+        Ok(match self.memory.put_cas_now(&parse(key)?, write) {
             tofu_state_store::Outcome::Written(_) => Outcome::Written,
             tofu_state_store::Outcome::Conflict => Outcome::Conflict,
         })
@@ -99,7 +105,8 @@ impl outside::Store for Native {
 }
 
 /// One request; its status.
-pub(crate) fn handle(store: &Native, path: &[String], method: &str, query: Option<String>, body: Option<Blob>) -> u16 {
+pub(super) fn handle(store: &Native, path: &[String], method: &str, query: Option<String>, body: Option<Blob>) -> u16 {
+    let received = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let request = Request {
         method: method.to_owned(),
         path: path.to_vec(),
@@ -107,7 +114,7 @@ pub(crate) fn handle(store: &Native, path: &[String], method: &str, query: Optio
         headers: Vec::new(),
         body: body.map(Content::Body),
         caller: Caller { name: "shared".to_owned(), kind: CallerKind::SharedToken, may_break_locks: true },
-        received: SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap(),
+        received: u64::try_from(received).unwrap_or_default(),
         settings: Settings::default(),
         trace: None,
         request_id: "bench".to_owned(),
