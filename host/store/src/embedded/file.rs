@@ -80,6 +80,9 @@ impl OpenError {
             DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 Self::foreign(path, error)
             }
+            DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Damaged { path: path.to_owned(), reason: "it is cut short".to_owned() }
+            }
             DatabaseError::Storage(StorageError::Io(error)) => Self::Io { path: path.to_owned(), error },
             other => Self::Damaged { path: path.to_owned(), reason: other.to_string() },
         }

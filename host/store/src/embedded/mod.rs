@@ -140,17 +140,14 @@ impl Store for Embedded {
 
     /// Writes (nothing of note) only if the last write failed, to see whether that has passed.
     async fn health(&self) -> Health {
-        let told = self.read(tables::count).await;
-        let trial = match &told {
-            Ok(_) if self.writer.last_failed() => {
-                match tokio::time::timeout(TRIAL_TIME, self.writer.make(Change::Trial)).await {
-                    Ok(ended) => ended.map(|_| ()),
-                    Err(_) => Err(Error::Timeout),
-                }
+        let looked = async {
+            let documents = self.read(tables::count).await?;
+            if self.writer.last_failed() {
+                self.writer.make(Change::Trial).await?;
             }
-            _ => Ok(()),
+            Ok(documents)
         };
-        match told.and_then(|documents| trial.map(|()| documents)) {
+        match tokio::time::timeout(TRIAL_TIME, looked).await.unwrap_or(Err(Error::Timeout)) {
             Ok(documents) => Health { available: true, detail: format!("embedded, {documents} documents") },
             Err(error) => Health { available: false, detail: error.to_string() },
         }

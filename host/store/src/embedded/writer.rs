@@ -62,8 +62,8 @@ pub(super) struct Writer {
 }
 
 struct Running {
-    /// Without a bound of its own: each caller waits for its answer, so it holds no more writes than
-    /// there are callers.
+    /// Without a bound of its own: each caller waits for its answer, and what nobody waits for any more is
+    /// not begun, so it holds no more writes than there are callers for longer than one commit takes.
     queue: mpsc::UnboundedSender<Waiting>,
     thread: JoinHandle<()>,
 }
@@ -80,7 +80,7 @@ impl Writer {
         Ok(Self { running: Mutex::new(Some(Running { queue, thread })), last_failed })
     }
 
-    /// Makes a change, and returns when it is on the disk. It is made even if the caller stops waiting.
+    /// Makes a change, and returns when it is on the disk. If the caller stops waiting, it is made or not.
     pub(super) async fn make(&self, change: Change) -> Result<Done, Error> {
         let closed = || Error::Unavailable("the store is closed".to_owned());
         let (answer, answered) = oneshot::channel();
@@ -117,6 +117,10 @@ fn run(database: &Database, mut queue: mpsc::UnboundedReceiver<Waiting>, keep_ve
             let Ok(next) = queue.try_recv() else { break };
             bytes = bytes.saturating_add(next.change.bytes());
             batch.push(next);
+        }
+        batch.retain(|waiting| !waiting.answer.is_closed());
+        if batch.is_empty() {
+            continue;
         }
         let answers = write(database, &batch, keep_versions);
         last_failed.store(answers.iter().any(Result::is_err), Ordering::Relaxed);

@@ -194,7 +194,8 @@ async fn ask(client: &Client, mount: &str) -> Result<Demand, Error> {
     if confirm(client, mount, &alone).await? != Standing::Current {
         return Err(Error::Unavailable("the nodes behind OpenBao's address name different clusters".to_owned()));
     }
-    if version(&health.version) >= Some(STANDBY_READS) && has_standbys(client).await? {
+    // A version that cannot be read may be any.
+    if version(&health.version).is_none_or(|version| version >= STANDBY_READS) && has_standbys(client).await? {
         return Err(Error::Denied(format!(
             "OpenBao {} answers reads from standby nodes, whose copy may lag, and cannot be told not to: upgrade it to 2.7",
             health.version
