@@ -9,5 +9,6 @@ pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod listener;
+pub mod signals;
 pub mod stores;
 pub mod telemetry;

@@ -16,11 +16,13 @@ use tofu_state_server::config::{self, Callers, Config, settings};
 use tofu_state_server::listener::Limits;
 use tofu_state_server::listener::accept;
 use tofu_state_server::listener::budget::Budget;
+use tofu_state_server::listener::listening::Listening;
 use tofu_state_server::listener::states::States;
+use tofu_state_server::signals::Signals;
 use tofu_state_server::stores;
 use tofu_state_server::telemetry::{Metrics, logging};
+use tofu_state_store::Layout;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +32,9 @@ const BEYOND_STORE_WAIT: Duration = Duration::from_secs(40);
 
 /// How much longer than the longest call the drain may take.
 const BEYOND_CALLS: Duration = Duration::from_secs(5);
+
+/// How long work that blocks is waited for when the server ends because of an error.
+const CLOSING: Duration = Duration::from_secs(1);
 
 /// The configuration is wrong (clap's own status for a wrong command line).
 const WRONG_CONFIGURATION: u8 = 2;
@@ -54,30 +59,59 @@ fn run_server(arguments: &Serve) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    let ended = runtime.block_on(serve(config, arguments.address_file.as_deref()));
-    // Ends the work in the background, and with its last user the store closes.
-    drop(runtime);
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
+    match runtime.block_on(run(config, arguments.address_file.as_deref())) {
+        Ok(()) => {
+            // Ends the work in the background, and with its last user the store closes.
+            drop(runtime);
+            ExitCode::SUCCESS
+        }
         Err(what) => {
-            tracing::error!("{what}");
-            ExitCode::FAILURE
+            // What hangs may hang for ever; the store is made to lose nothing then.
+            runtime.shutdown_timeout(CLOSING);
+            failed(&what)
         }
     }
 }
 
+/// Tells why the server has ended, in the log, or beside it where RUST_LOG lets no error through.
+fn failed(what: &str) -> ExitCode {
+    if tracing::enabled!(tracing::Level::ERROR) {
+        tracing::error!("{what}");
+        return ExitCode::FAILURE;
+    }
+    fail(&what, 1)
+}
+
 /// From the configuration to the end of the last request.
-async fn serve(config: Config, address_file: Option<&Path>) -> Result<(), String> {
+async fn run(config: Config, address_file: Option<&Path>) -> Result<(), String> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let mut signals = Signals::new().map_err(|error| format!("signals cannot be received: {error}"))?;
-
-    // Who is let in.
     let reload_now = Arc::new(Notify::new());
+    let running = tokio::select! {
+        running = start(config, address_file, Arc::clone(&reload_now)) => running?,
+        () = signals.end(|| reload_now.notify_one()) => return Err("told to end before the server had started".to_owned()),
+    };
+    serve(running, signals, &reload_now).await
+}
+
+/// A server that serves.
+struct Running {
+    engine: Engine,
+    layout: Arc<Layout>,
+    calls: TaskTracker,
+    drain_time: Duration,
+    states: Listening,
+    admin: Listening,
+    draining: CancellationToken,
+    stop_admin: CancellationToken,
+    abort: CancellationToken,
+}
+
+/// The start, in order. Dropped half-way, it leaves nothing behind that outlives the runtime.
+async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Notify>) -> Result<Running, String> {
+    // Who is let in.
     let (access, made) = callers(&config.callers)?;
-    if let Callers::Configured(sources, _) = &config.callers {
-        tokio::spawn(reload::follow(sources.clone(), access.clone(), Arc::clone(&reload_now)));
-    }
 
     // The store.
     let stores::Opened { store, layout, background } = stores::open(&config).await?;
@@ -91,6 +125,9 @@ async fn serve(config: Config, address_file: Option<&Path>) -> Result<(), String
     // What is counted and watched.
     let methods = protocol.routes().iter().map(|route| route.method.clone());
     let metrics = Arc::new(Metrics::new(methods).map_err(|error| format!("metrics cannot be made: {error}"))?);
+    if let Callers::Configured(sources, _) = &config.callers {
+        tokio::spawn(reload::follow(sources.clone(), access.clone(), Arc::clone(&metrics), reload_now));
+    }
     let (look, last_look) = watch::channel(stores::watch::unknown());
     tokio::spawn(stores::watch::look(Arc::<stores::gate::Gate>::clone(&store), Arc::clone(&metrics), look));
 
@@ -125,8 +162,10 @@ async fn serve(config: Config, address_file: Option<&Path>) -> Result<(), String
         component: protocol.digest().to_owned(),
         draining: draining.clone(),
     });
-    let serving = tokio::spawn(accept::serve(listener, states, limits, draining.clone(), abort.clone()));
-    let watched = tokio::spawn(accept::serve(admin_listener, admin, limits, stop_admin.clone(), abort.clone()));
+    let serving = accept::serve(listener, states, limits, draining.clone(), abort.clone());
+    let watched = accept::serve(admin_listener, admin, Limits::admin(), stop_admin.clone(), abort.clone());
+    let states = Listening::spawn(settings::LISTEN_ADDR.name, serving);
+    let admin = Listening::spawn(settings::ADMIN_ADDR.name, watched);
 
     // Ready.
     tracing::info!(listen = %listen_address, admin = %admin_address, component = protocol.digest(), "serving");
@@ -138,9 +177,20 @@ async fn serve(config: Config, address_file: Option<&Path>) -> Result<(), String
         cli::first_token::print(&mut io::stdout().lock(), listen_address, &token)
             .map_err(|error| format!("standard output cannot be written: {error}"))?;
     }
+    Ok(Running { engine, layout, calls, drain_time, states, admin, draining, stop_admin, abort })
+}
 
-    // Until somebody wants it to end.
-    signals.end(|| reload_now.notify_one()).await;
+/// Serves until somebody wants it to end, or it cannot go on; then the drain.
+async fn serve(running: Running, mut signals: Signals, reload_now: &Notify) -> Result<(), String> {
+    let Running { engine, layout, calls, drain_time, mut states, mut admin, draining, stop_admin, abort } = running;
+    let early = tokio::select! {
+        () = signals.end(|| reload_now.notify_one()) => Ok(()),
+        ended = states.ended() => ended.and_then(|()| states.too_early()),
+        ended = admin.ended() => ended.and_then(|()| admin.too_early()),
+    };
+    if let Err(what) = &early {
+        tracing::error!("{what}");
+    }
     tracing::info!(requests = calls.len(), "ending: no new connections, requests in flight are finished");
     tokio::spawn(async move {
         signals.end(|| {}).await;
@@ -148,23 +198,21 @@ async fn serve(config: Config, address_file: Option<&Path>) -> Result<(), String
         std::process::exit(1);
     });
 
-    // The drain: connections first, then calls whose callers went away, then those who watch.
+    // Connections first, then calls whose callers went away, then those who watch.
     draining.cancel();
     let drained = tokio::time::timeout(drain_time, async {
-        let served = serving.await;
+        let served = states.ended().await;
         calls.close();
         calls.wait().await;
         engine.drain().await;
         layout.settled().await;
         stop_admin.cancel();
-        served.and(watched.await)
+        served.and(admin.ended().await)
     });
-    match drained.await {
-        Ok(Ok(())) => tracing::info!("ended"),
-        Ok(Err(error)) => tracing::error!(%error, "a listener ended early"),
-        Err(_) => tracing::warn!("ended although some connections had not"),
-    }
+    let drained = drained.await.unwrap_or_else(|_| Err("ended although some requests had not".to_owned()));
     abort.cancel();
+    early.and(drained)?;
+    tracing::info!("ended");
     Ok(())
 }
 
@@ -203,34 +251,6 @@ async fn component(config: &Config, limits: CallLimits) -> Result<(Engine, Proto
         Ok((engine, protocol))
     });
     loading.await.unwrap_or_else(|error| Err(format!("the component cannot be loaded: {error}")))
-}
-
-/// The signals that a server listens to.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    reload: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            reload: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for SIGTERM or SIGINT; on SIGHUP calls `reload` and goes on.
-    async fn end(&mut self, reload: impl Fn()) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.reload.recv() => reload(),
-            }
-        }
-    }
 }
 
 fn healthcheck(flags: &Flags) -> ExitCode {

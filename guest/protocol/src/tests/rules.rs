@@ -399,7 +399,8 @@ fn another_caller_with_the_id_breaks_the_lock() {
     let server = locked_with("A", Some(&state(1, "one")));
     let mut other = Server::over(&server.store);
     other.caller = "somebody-else";
-    assert_eq!(other.lock("A").json()["ID"], "A");
+    let refused = other.lock("A");
+    assert_eq!((refused.status, refused.json()["ID"].as_str()), (409, Some("A")));
     other.may_break_locks = false;
     assert_eq!(other.unlock("A").status, 403);
     other.may_break_locks = true;

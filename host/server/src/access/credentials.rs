@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::Refusal;
 
@@ -13,8 +13,13 @@ use super::Refusal;
 ///
 /// # Errors
 /// [`Refusal::NoCredentials`] without the header, or with a scheme that asks for another kind of
-/// credentials; [`Refusal::WrongCredentials`] if it cannot be understood.
+/// credentials; [`Refusal::WrongCredentials`] if it cannot be understood, or the token is empty.
 pub fn presented(headers: &HeaderMap) -> Result<SecretString, Refusal> {
+    let token = token(headers)?;
+    if token.expose_secret().is_empty() { Err(Refusal::WrongCredentials) } else { Ok(token) }
+}
+
+fn token(headers: &HeaderMap) -> Result<SecretString, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Refusal::NoCredentials)?;
     if values.next().is_some() {
@@ -31,15 +36,13 @@ pub fn presented(headers: &HeaderMap) -> Result<SecretString, Refusal> {
     }
     let decoded = STANDARD.decode(rest).map_err(|_| Refusal::WrongCredentials)?;
     let decoded = SecretString::from(String::from_utf8(decoded).map_err(|_| Refusal::WrongCredentials)?);
-    let (_, password) =
-        secrecy::ExposeSecret::expose_secret(&decoded).split_once(':').ok_or(Refusal::WrongCredentials)?;
+    let (_, password) = decoded.expose_secret().split_once(':').ok_or(Refusal::WrongCredentials)?;
     Ok(password.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret;
 
     fn of(values: &[&str]) -> Result<String, Refusal> {
         let mut headers = HeaderMap::new();
@@ -63,6 +66,9 @@ mod tests {
         assert_eq!(of(&["Digest username=x"]), Err(Refusal::NoCredentials));
         assert_eq!(of(&["Basic ###"]), Err(Refusal::WrongCredentials));
         assert_eq!(of(&[&format!("Basic {}", STANDARD.encode("no colon"))]), Err(Refusal::WrongCredentials));
+        assert_eq!(of(&["Bearer"]), Err(Refusal::WrongCredentials));
+        assert_eq!(of(&["Bearer  "]), Err(Refusal::WrongCredentials));
+        assert_eq!(of(&[&format!("Basic {}", STANDARD.encode("anyone:"))]), Err(Refusal::WrongCredentials));
         assert_eq!(of(&["Bearer a", "Bearer b"]), Err(Refusal::WrongCredentials));
     }
 }

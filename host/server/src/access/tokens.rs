@@ -29,6 +29,12 @@ pub struct Entry {
     pub expires: Option<OffsetDateTime>,
 }
 
+impl Entry {
+    fn has_expired(&self, now: OffsetDateTime) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
 impl fmt::Debug for Entry {
     /// The name only: a digest of a weak token gives the token away.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,6 +80,11 @@ impl Tokens {
         self.entries.is_empty()
     }
 
+    /// The names of the entries that have expired by `now`.
+    pub fn expired(&self, now: OffsetDateTime) -> impl Iterator<Item = &str> {
+        self.entries.iter().filter(move |entry| entry.has_expired(now)).map(|entry| &*entry.name)
+    }
+
     /// Who presents `token`; nobody, if no entry that has not expired has it.
     ///
     /// Digests are compared in constant time and all of them always, so that how long it takes says
@@ -86,7 +97,7 @@ impl Tokens {
             .entries
             .iter()
             .zip(hits)
-            .filter(|(entry, hit)| bool::from(*hit) && entry.expires.is_none_or(|expires| now < expires))
+            .filter(|(entry, hit)| bool::from(*hit) && !entry.has_expired(now))
             .map(|(entry, _)| entry.clone())
             .collect();
         let name = Arc::clone(&valid.first()?.name);
@@ -185,5 +196,7 @@ mod tests {
         assert_eq!(name("new", 0).as_deref(), Some("ci"));
         assert_eq!(name("old", 1), None);
         assert_eq!(name("new", 1).as_deref(), Some("ci"));
+        let expired = |hours| tokens.expired(OffsetDateTime::UNIX_EPOCH + Duration::hours(hours)).count();
+        assert_eq!((expired(0), expired(1)), (0, 1));
     }
 }

@@ -20,7 +20,10 @@ use time::format_description::well_known::Rfc3339;
 use tofu_state_component::Rights;
 
 use super::paths::Paths;
-use super::tokens::{Entry, SHARED};
+use super::tokens::{Entry, SHARED, digest};
+
+/// What is hashed when the token was forgotten: `printf '' | sha256sum`, `echo | sha256sum`.
+const NOTHING: [&str; 3] = ["", "\n", "\r\n"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,10 +101,13 @@ fn entry(written: Written, wrong: &mut impl FnMut(String)) -> Option<Entry> {
             "the name is empty, longer than 128 characters, `{SHARED}`, or has other characters than A-Z a-z 0-9 . _ - @ : / +"
         ));
     }
-    let mut digest = [0; 32];
-    let digest_is_fine = hex::decode_to_slice(&written.sha256, &mut digest).is_ok();
+    let mut sha256 = [0; 32];
+    let mut digest_is_fine = hex::decode_to_slice(&written.sha256, &mut sha256).is_ok();
     if !digest_is_fine {
         wrong("sha256 is not 64 hexadecimal digits: `tofu-state token hash` makes them of a token".to_owned());
+    } else if NOTHING.iter().any(|nothing| digest(&(*nothing).into()) == sha256) {
+        digest_is_fine = false;
+        wrong("sha256 is that of an empty text: make it of a token with `tofu-state token hash`".to_owned());
     }
     if written.paths.is_empty() {
         wrong("no paths: write some, for all of them \"**\"".to_owned());
@@ -129,7 +135,7 @@ fn entry(written: Written, wrong: &mut impl FnMut(String)) -> Option<Entry> {
             }
     });
     let (paths, expires) = (paths?, expires?);
-    usable.then(|| Entry { name: written.name.into(), digest, paths: Some(paths), rights, expires })
+    usable.then(|| Entry { name: written.name.into(), digest: sha256, paths: Some(paths), rights, expires })
 }
 
 fn expiry(written: &Expiry) -> Result<OffsetDateTime, String> {
@@ -186,6 +192,17 @@ mod tests {
         assert_eq!(mistakes.len(), 6, "{all}");
         assert!(all.contains("entry 1 (name \"shared\")") && all.contains("entry 3 (name \"b\")"), "{all}");
         assert!(!all.contains("my-raw-token"), "{all}");
+    }
+
+    #[test]
+    fn the_digest_of_nothing_is_refused() {
+        for nothing in NOTHING {
+            let sha256 = hex::encode(digest(&nothing.into()));
+            let text =
+                format!("[[token]]\nname = \"a\"\nsha256 = \"{sha256}\"\npaths = [\"**\"]\nrights = [\"read\"]\n");
+            let mistakes = parse(&text).unwrap_err();
+            assert!(mistakes.len() == 1 && mistakes[0].contains("empty"), "{mistakes:?}");
+        }
     }
 
     #[test]

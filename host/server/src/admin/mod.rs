@@ -1,6 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`, read-only, on an address of their own.
 //!
-//! Readiness fails for the server's own faults only. The store's state stands in the body: if one
+//! Readiness fails for the server's own faults only: it drains, or the callers' tokens have become wrong
+//! in their files, which shows nowhere else until a caller with a new one is refused. The store's state stands in the body: if one
 //! sealed OpenBao made every replica unready, callers would get a refused connection and not the 503
 //! that tells them why.
 
@@ -52,15 +53,23 @@ impl Answer for Admin {
 impl Admin {
     fn readiness(&self) -> Response<Full<Bytes>> {
         let draining = self.draining.is_cancelled();
+        let tokens_current = self.metrics.tokens_current();
+        let tokens = if tokens_current {
+            "those that are configured"
+        } else {
+            "wrong since they changed, the ones before are in use: the log says what is wrong"
+        };
+        let ready = !draining && tokens_current;
         let store = self.store.borrow().clone();
         let body = json!({
-            "ready": !draining,
+            "ready": ready,
             "draining": draining,
+            "tokens": {"current": tokens_current, "detail": tokens},
             "component": {"sha256": self.component},
             "store": {"available": store.available, "detail": store.detail},
             "version": env!("CARGO_PKG_VERSION"),
         });
-        let status = if draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         respond(status, "application/json", format!("{body}\n").into_bytes())
     }
 

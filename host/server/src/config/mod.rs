@@ -1,6 +1,7 @@
 //! The configuration: every setting read and checked before the first mistake is reported, so that one
 //! start shows them all. Nothing is opened or connected to here.
 
+pub mod file;
 pub mod mistakes;
 pub mod settings;
 pub mod source;
@@ -10,6 +11,7 @@ pub mod values;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use tofu_state_component::pinned::Pinned;
 use tofu_state_component::{ForceUnlock, Settings};
 
@@ -32,6 +34,9 @@ const LONGEST_STORE_WAIT: Duration = Duration::from_secs(120);
 const SHORT_TOKEN: usize = 16;
 /// The least `MAX_STATE_BYTES` and `MAX_BODY_MEMORY`: a lock's body must fit.
 const LEAST_BODY: u64 = 64 * 1024;
+/// The largest `MAX_STATE_BYTES`: a call may hold 512 MiB (`host/component`), and holds two states at
+/// once, the one that was sent and the one that is stored.
+const LARGEST_STATE: u64 = 256 * 1024 * 1024;
 
 /// What the command line alone says, apart from the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub struct Config {
     pub component: Option<Pinned>,
     /// The largest state in bytes.
     pub max_state_bytes: usize,
-    /// How many bytes the bodies of all requests in flight may take.
+    /// How many bytes the bodies of requests in flight, and of answers with a state, may take together.
     pub max_body_memory: usize,
     /// What concerns the protocol and not the host.
     pub protocol: Settings,
@@ -114,8 +119,8 @@ impl Config {
         let keep_versions = r.value(&settings::KEEP_VERSIONS, |text| values::number(text, 1, 1_000_000));
         let callers = callers(r, options, listen.as_ref());
         let component = component(r);
-        let max_state_bytes = r.value(&settings::MAX_STATE_BYTES, |text| values::size(text, LEAST_BODY));
-        let max_body_memory = r.value(&settings::MAX_BODY_MEMORY, |text| values::size(text, LEAST_BODY));
+        let max_state_bytes = r.value(&settings::MAX_STATE_BYTES, |text| values::size(text, LEAST_BODY, LARGEST_STATE));
+        let max_body_memory = r.value(&settings::MAX_BODY_MEMORY, |text| values::size(text, LEAST_BODY, u64::MAX));
         let protocol = protocol(r);
         let logging = logging(r);
         not_yet(r);
@@ -132,7 +137,7 @@ impl Config {
             && state > memory
         {
             let wrong = Wrong::new(
-                "smaller than MAX_STATE_BYTES: the largest state could never be sent",
+                format!("smaller than MAX_STATE_BYTES ({state} bytes): the largest state could never be sent"),
                 "raise it, or lower MAX_STATE_BYTES",
             );
             r.mistake(settings::MAX_BODY_MEMORY.name, Some(memory.to_string()), wrong);
@@ -221,7 +226,14 @@ fn callers(r: &mut Reading<'_>, options: &Options, listen: Option<&Bind>) -> Opt
     let tokens_file = r.value(&settings::TOKENS_FILE, values::path);
     let sources = Sources { shared, tokens_file };
     match sources.read() {
-        Ok(tokens) => Some(Callers::Configured(sources, tokens)),
+        Ok(tokens) => {
+            let expired: Vec<_> = tokens.expired(OffsetDateTime::now_utc()).collect();
+            if !expired.is_empty() {
+                r.warnings
+                    .push(format!("TOKENS_FILE has expired entries, which let nobody in: {}", expired.join(", ")));
+            }
+            Some(Callers::Configured(sources, tokens))
+        }
         Err(mistakes) => {
             mistakes.into_iter().for_each(|mistake| r.mistake(&mistake.setting, mistake.value, mistake.wrong));
             None

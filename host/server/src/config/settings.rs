@@ -191,7 +191,7 @@ pub const MAX_STATE_BYTES: Setting = Setting {
     default: Some("64MiB"),
     secret: false,
     heading: LIMITS,
-    help: "The largest state that is accepted; larger ones are answered with 413.",
+    help: "The largest state that is accepted, at most 256MiB; larger ones are answered with 413.",
 };
 
 /// Memory for bodies in flight.
@@ -201,7 +201,8 @@ pub const MAX_BODY_MEMORY: Setting = Setting {
     default: Some("256MiB"),
     secret: false,
     heading: LIMITS,
-    help: "How much memory the bodies of all requests in flight may take; above it requests are answered with 503.",
+    help: "How much memory the bodies of requests and of answers with a state may take together, at least MAX_STATE_BYTES; \
+           above it requests are answered with 503.",
 };
 
 /// Another component than the one built in.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::file;
 use super::mistakes::{Mistake, Mistakes, Wrong};
 use super::settings::Setting;
 
@@ -133,9 +134,9 @@ impl<'a> Reading<'a> {
 /// Reads a file that holds one secret.
 ///
 /// # Errors
-/// If it cannot be read, or is empty.
-pub fn read_secret(file: &Path) -> Result<String, Wrong> {
-    let text = std::fs::read_to_string(file)
+/// If it cannot be read, is no regular file or larger than 1 MiB, or is empty.
+pub fn read_secret(path: &Path) -> Result<String, Wrong> {
+    let text = file::read(path)
         .map_err(|error| Wrong::new(format!("cannot be read: {error}"), "name a readable text file"))?;
     let secret = text.strip_suffix('\n').unwrap_or(&text);
     let secret = secret.strip_suffix('\r').unwrap_or(secret);

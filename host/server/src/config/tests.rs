@@ -97,6 +97,17 @@ fn a_token_implies_openbao() {
 }
 
 #[test]
+fn sizes_that_could_not_work_are_refused() {
+    let read =
+        |state, memory| read(&[TOKEN, ("STORE", "embedded"), ("MAX_STATE_BYTES", state), ("MAX_BODY_MEMORY", memory)]);
+    assert!(read("256MiB", "256MiB").is_ok());
+    let text = read("257MiB", "1GiB").unwrap_err().to_string();
+    assert!(text.contains("MAX_STATE_BYTES=\"257MiB\": too large") && text.contains("256.0 MiB"), "{text}");
+    let text = read("64MiB", "63MiB").unwrap_err().to_string();
+    assert!(text.contains("MAX_BODY_MEMORY") && text.contains("smaller than MAX_STATE_BYTES"), "{text}");
+}
+
+#[test]
 fn empty_is_unset_and_flags_win() {
     let config = read_with(
         &[("listen-addr", "127.0.0.1:1"), ("keep-versions", "7")],

@@ -67,13 +67,19 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Du
     Ok(value)
 }
 
-/// A size such as `64MiB` (1024-based) or `64MB` (1000-based), at least `least` bytes.
-pub(super) fn size(text: &str, least: u64) -> Result<usize, Wrong> {
-    let remedy =
-        || format!("write a size of at least {}, such as `64MiB`", bytesize::ByteSize::b(least).display().iec());
+/// A size such as `64MiB` (1024-based) or `64MB` (1000-based), from `least` to `most` bytes.
+pub(super) fn size(text: &str, least: u64, most: u64) -> Result<usize, Wrong> {
+    let show = |bytes: u64| bytesize::ByteSize::b(bytes).display().iec();
+    let remedy = || match most {
+        u64::MAX => format!("write a size of at least {}, such as `64MiB`", show(least)),
+        most => format!("write a size from {} to {}, such as `64MiB`", show(least), show(most)),
+    };
     let bytes = bytesize::ByteSize::from_str(text).map_err(|_| Wrong::new("not a size", remedy()))?.as_u64();
     if bytes < least {
         return Err(Wrong::new("too small", remedy()));
+    }
+    if bytes > most {
+        return Err(Wrong::new("too large", remedy()));
     }
     usize::try_from(bytes)
         .ok()
@@ -178,9 +184,10 @@ mod tests {
 
     #[test]
     fn sizes_and_durations() {
-        assert_eq!(size("64MiB", 1).unwrap(), 64 << 20);
-        assert_eq!(size("65536", 1).unwrap(), 65536);
-        assert!(size("64 bananas", 1).is_err() && size("1KiB", 2048).is_err());
+        assert_eq!(size("64MiB", 1, 64 << 20).unwrap(), 64 << 20);
+        assert_eq!(size("65536", 1, u64::MAX).unwrap(), 65536);
+        assert!(size("64 bananas", 1, u64::MAX).is_err() && size("1KiB", 2048, u64::MAX).is_err());
+        assert!(size("65MiB", 1, 64 << 20).unwrap_err().write.contains("64.0 MiB"));
         let (least, most) = (Duration::from_secs(1), Duration::from_secs(60));
         assert_eq!(duration("20s", least, most).unwrap(), Duration::from_secs(20));
         assert!(duration("20", least, most).is_err() && duration("0s", least, most).is_err());

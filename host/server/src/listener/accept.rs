@@ -14,12 +14,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Limits;
+use super::places::Places;
 use crate::config::Bind;
 
 /// How long to wait after the operating system refused a connection: most likely all file descriptors
@@ -58,15 +58,15 @@ pub async fn serve<A: Answer>(
     stop: CancellationToken,
     abort: CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let mut places = Places::new(limits.connections);
     let ending = GracefulShutdown::new();
     let connections = TaskTracker::new();
     loop {
-        let next = async {
-            // The semaphore is never closed.
-            let place = Arc::clone(&places).acquire_owned().await.ok();
-            (place, listener.accept().await)
-        };
+        if places.ran_out() {
+            let connections = limits.connections;
+            tracing::warn!(connections, "all places for connections are taken: new connections wait for one");
+        }
+        let next = async { (places.take().await, listener.accept().await) };
         let (place, accepted) = tokio::select! {
             () = stop.cancelled() => break,
             next = next => next,
@@ -81,7 +81,8 @@ pub async fn serve<A: Answer>(
                 }
             }
         };
-        let connection = ending.watch(connection(stream, Arc::clone(&answer), limits));
+        let begun = CancellationToken::new();
+        let connection = ending.watch(connection(stream, Arc::clone(&answer), limits, begun.clone()));
         let abort = abort.clone();
         connections.spawn(async move {
             tokio::select! {
@@ -90,6 +91,7 @@ pub async fn serve<A: Answer>(
                         tracing::debug!(%error, "a connection ended early");
                     }
                 }
+                () = never_begun(&begun, limits) => tracing::debug!("a connection was closed: it asked nothing"),
                 () = abort.cancelled() => {}
             }
             drop(place);
@@ -105,10 +107,19 @@ pub async fn serve<A: Answer>(
     connections.wait().await;
 }
 
+/// Ends once the time for a first request head is over; never if there was one.
+async fn never_begun(begun: &CancellationToken, limits: Limits) {
+    if tokio::time::timeout(limits.first_head_time, begun.cancelled()).await.is_ok() {
+        std::future::pending().await
+    }
+}
+
+/// One connection; `begun` is cancelled at its first request.
 fn connection<A: Answer>(
     stream: TcpStream,
     answer: Arc<A>,
     limits: Limits,
+    begun: CancellationToken,
 ) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     // Answers are written whole; waiting for more to send would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
@@ -117,6 +128,7 @@ fn connection<A: Answer>(
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_time));
     let service = service_fn(move |request| {
+        begun.cancel();
         let answer = Arc::clone(&answer);
         async move { Ok::<_, Infallible>(answer.answer(request).await) }
     });

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How much memory the bodies of all requests may take together. Cheap to clone; clones share it.
+use bytes::Bytes;
+
+/// How much memory the bodies of all requests, and of answers with a state, may take together. Cheap to clone; clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget {
     taken: Arc<AtomicUsize>,
@@ -34,6 +36,16 @@ impl Budget {
         Share { budget: self.clone(), bytes: 0 }
     }
 
+    /// `bytes` as they are, but paid for until the last clone of them is dropped.
+    ///
+    /// # Errors
+    /// [`Exhausted`]: nothing was taken.
+    pub fn charge(&self, bytes: Bytes) -> Result<Bytes, Exhausted> {
+        let mut share = self.share();
+        share.grow(bytes.len())?;
+        Ok(Bytes::from_owner(Charged { bytes, _share: share }))
+    }
+
     /// How many bytes are taken now.
     #[must_use]
     pub fn taken(&self) -> usize {
@@ -56,6 +68,18 @@ impl Share {
             .map_err(|_| Exhausted)?;
         self.bytes = self.bytes.saturating_add(more);
         Ok(())
+    }
+}
+
+/// Bytes with what they cost.
+struct Charged {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Charged {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -82,6 +106,18 @@ mod tests {
         drop(one);
         assert_eq!(two.grow(6), Ok(()));
         drop(two);
+        assert_eq!(budget.taken(), 0);
+    }
+
+    #[test]
+    fn charged_bytes_cost_until_the_last_of_them_is_gone() {
+        let budget = Budget::new(10);
+        let bytes = budget.charge(Bytes::from_static(b"1234567")).unwrap();
+        let part = bytes.slice(2..4);
+        assert_eq!(budget.charge(Bytes::from_static(b"1234")), Err(Exhausted));
+        drop(bytes);
+        assert_eq!((part.as_ref(), budget.taken()), (&b"34"[..], 7));
+        drop(part);
         assert_eq!(budget.taken(), 0);
     }
 }

@@ -8,7 +8,9 @@ pub mod accept;
 pub mod body;
 pub mod budget;
 pub mod head;
+pub mod listening;
 pub mod path;
+mod places;
 pub mod refusal;
 pub mod reply;
 pub mod states;
@@ -20,8 +22,9 @@ use std::time::Duration;
 pub struct Limits {
     /// How many connections are open at once; more wait to be accepted.
     pub connections: usize,
-    /// How long a connection may stay without a whole request head: from its beginning, or from the
-    /// last answer on.
+    /// How long a new connection may take until its first whole request head.
+    pub first_head_time: Duration,
+    /// How long a connection may stay without another whole request head, from the last answer on.
     pub head_time: Duration,
     /// How many bytes a request's head may have.
     pub head_bytes: usize,
@@ -45,6 +48,8 @@ impl Default for Limits {
         Self {
             // Below the usual limit of 1024 open files, with room for the store's connections.
             connections: 800,
+            // Whoever opens a connection has something to ask.
+            first_head_time: Duration::from_secs(10),
             head_time: Duration::from_secs(30),
             head_bytes: 32 * 1024,
             write_time: Duration::from_secs(30),
@@ -54,5 +59,13 @@ impl Default for Limits {
             discard_bytes: 1024 * 1024,
             discard_time: Duration::from_secs(1),
         }
+    }
+}
+
+impl Limits {
+    /// Those of the admin address, on which few ask, and that must not use up the open files.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self { connections: 32, ..Self::default() }
     }
 }

@@ -28,8 +28,10 @@ pub enum Refusal {
     BodyTooSlow,
     /// The body ended early, or broke HTTP's rules.
     BodyBroken,
-    /// The memory for bodies is used up.
+    /// The memory for bodies is used up: none is left for the request's.
     BodyMemory,
+    /// The memory for bodies is used up: none is left for the answer's.
+    AnswerMemory,
     /// All instances are busy.
     Busy,
     /// The component failed.
@@ -112,6 +114,11 @@ impl Refusal {
                 "overloaded",
                 "Too many bodies are being sent at once (MAX_BODY_MEMORY); nothing was done. Try again.",
             ),
+            Self::AnswerMemory => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "Too many states are being sent at once (MAX_BODY_MEMORY) for this one to be sent too. Try again.",
+            ),
             Self::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
@@ -149,7 +156,7 @@ impl Refusal {
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"tofu-state\""));
                 headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tofu-state\""));
             }
-            Self::BodyMemory | Self::Busy => {
+            Self::BodyMemory | Self::AnswerMemory | Self::Busy => {
                 headers.insert(RETRY_AFTER, TRY_AGAIN);
             }
             // What is left of the body cannot be told from a next request.

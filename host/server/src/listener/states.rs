@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::accept::Answer;
 use super::budget::Budget;
 use super::refusal::Refusal;
+use super::reply::Unsendable;
 use super::{Limits, body, head, path, reply};
 use crate::access::Access;
 use crate::telemetry::{Metrics, Record};
@@ -138,10 +139,11 @@ impl States {
         let request_id = request.request_id.clone();
         let around = Surroundings { store: Arc::clone(&self.store), store_wait: self.store_wait.filter(|_| waits) };
         let protocol = self.protocol.clone();
+        let budget = self.budget.clone();
         let task = self.calls.spawn(async move {
             let id = request.request_id.clone();
             match protocol.handle(request, around).await {
-                Ok(reply) => answer(&reply, record, &id),
+                Ok(reply) => answer(&reply, &budget, record, &id),
                 Err(failure) => refuse(Refusal::from(&failure), record, &id),
             }
         });
@@ -152,13 +154,14 @@ impl States {
     }
 }
 
-fn answer(reply: &Reply, record: Record, request_id: &str) -> Response<Full<Bytes>> {
-    match reply::response(reply) {
+fn answer(reply: &Reply, budget: &Budget, record: Record, request_id: &str) -> Response<Full<Bytes>> {
+    match reply::response(reply, budget) {
         Ok(response) => {
             record.finish(reply.status, &reply.event);
             response
         }
-        Err(what) => {
+        Err(Unsendable::Overloaded) => refuse(Refusal::AnswerMemory, record, request_id),
+        Err(Unsendable::Nonsense(what)) => {
             tracing::error!(request_id, what, "the component's answer is no HTTP");
             refuse(Refusal::Nonsense, record, request_id)
         }

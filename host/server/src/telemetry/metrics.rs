@@ -23,6 +23,7 @@ pub struct Metrics {
     conflicts: IntCounter,
     body_memory: IntGauge,
     store_available: IntGauge,
+    tokens_current: IntGauge,
 }
 
 /// What one finished request counts for.
@@ -51,7 +52,7 @@ impl Metrics {
     /// If a metric's name were malformed or there twice.
     pub fn new(methods: impl IntoIterator<Item = String>) -> prometheus::Result<Self> {
         let registry = Registry::new();
-        Ok(Self {
+        let metrics = Self {
             methods: methods.into_iter().collect(),
             requests: keep(
                 &registry,
@@ -89,8 +90,16 @@ impl Metrics {
                 "tofu_state_store_available",
                 "1 if the store served a write at the last look, else 0.",
             )?,
+            tokens_current: gauge(
+                &registry,
+                "tofu_state_tokens_current",
+                "1 if the callers' tokens in use are those in their files, 0 if the files have become wrong.",
+            )?,
             registry,
-        })
+        };
+        // No server starts with tokens that are wrong.
+        metrics.set_tokens_current(true);
+        Ok(metrics)
     }
 
     /// A request has begun.
@@ -118,6 +127,18 @@ impl Metrics {
     /// Whether the store would serve a write.
     pub fn set_store_available(&self, available: bool) {
         self.store_available.set(i64::from(available));
+    }
+
+    /// Whether the callers' tokens in use are those in their files, or older ones because the files have
+    /// become wrong.
+    pub fn set_tokens_current(&self, current: bool) {
+        self.tokens_current.set(i64::from(current));
+    }
+
+    /// What [`set_tokens_current`](Self::set_tokens_current) was last told; true before.
+    #[must_use]
+    pub fn tokens_current(&self) -> bool {
+        self.tokens_current.get() != 0
     }
 
     /// All of them in Prometheus' text format, with its content type.

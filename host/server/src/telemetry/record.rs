@@ -12,6 +12,10 @@ use crate::access::Identity;
 /// does); it is never sent.
 const GONE: u16 = 499;
 
+/// How many bytes of a path or a method are recorded. Both come from anybody, and states' paths are
+/// shorter.
+const LONGEST_FIELD: usize = 512;
+
 /// What is known of a request so far. Dropped before [`finish`](Self::finish), it records that the
 /// caller went away.
 pub struct Record {
@@ -34,8 +38,8 @@ impl Record {
             began: Instant::now(),
             done: false,
             request_id: request_id.to_owned(),
-            method: method.to_owned(),
-            path: path.to_owned(),
+            method: cut(method),
+            path: cut(path),
             caller: None,
         }
     }
@@ -137,5 +141,22 @@ fn operation(operation: Operation) -> &'static str {
         Operation::Unlock => "unlock",
         Operation::ForceUnlock => "force-unlock",
         Operation::None => "none",
+    }
+}
+
+fn cut(text: &str) -> String {
+    let end = text.floor_char_boundary(LONGEST_FIELD);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_fields_are_cut_between_letters() {
+        assert_eq!(cut("/a/b"), "/a/b");
+        assert_eq!(cut(&"x".repeat(LONGEST_FIELD + 1)).len(), LONGEST_FIELD);
+        assert_eq!(cut(&format!("x{}", "ä".repeat(LONGEST_FIELD))).len(), LONGEST_FIELD - 1);
     }
 }

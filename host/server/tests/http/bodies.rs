@@ -7,12 +7,19 @@ use tofu_state_server::listener::Limits;
 use tofu_state_store::memory::Memory;
 use tofu_state_store::testing::held::{Call, Held, When};
 
-use crate::support::{Options, Server, TOKEN, state};
+use tofu_state_testing::process::eventually;
+
+use crate::support::{Options, PATIENCE, Server, TOKEN, state};
 
 const STATE_LIMIT: usize = 1 << 20;
 
 fn post(more: &str) -> String {
     format!("POST /a/b HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n{more}\r\n")
+}
+
+/// A caller may have the whole answer before the server has let go of it.
+async fn all_given_back(server: &Server) {
+    eventually("the memory for bodies", PATIENCE, async || (server.budget.taken() == 0).then_some(())).await;
 }
 
 #[tokio::test]
@@ -22,7 +29,7 @@ async fn a_state_up_to_the_limit_comes_back_as_it_was() {
     assert_eq!(whole.len(), STATE_LIMIT);
     assert_eq!(server.ask("POST", "/a/b", &whole).await.status, 200);
     assert_eq!(server.ask("GET", "/a/b", "").await.body, whole.as_bytes());
-    assert_eq!(server.budget.taken(), 0, "the share of memory was given back");
+    all_given_back(&server).await;
     assert_eq!(server.ask("POST", "/a/b", &state(2, STATE_LIMIT)).await.status, 413);
     assert_eq!(server.ask("GET", "/a/b", "").await.body, whole.as_bytes());
 }
@@ -141,4 +148,37 @@ async fn more_bodies_than_memory_are_503_until_some_have_gone() {
     hold.release();
     assert_eq!(first.await.unwrap().status, 200);
     assert_eq!(server.ask("POST", "/a/c", &state(1, 800)).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_answer_with_a_state_takes_memory_too() {
+    let server = Server::plain().await;
+    let whole = state(1, 100_000);
+    assert_eq!(server.ask("POST", "/a/b", &whole).await.status, 200);
+    all_given_back(&server).await;
+    let mut others = server.budget.share();
+    others.grow((8 << 20) - whole.len() + 1).unwrap();
+    let refused = server.ask("GET", "/a/b", "").await;
+    assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(server.ask("GET", "/a/c", "").await.status, 404, "what has no state is served");
+    drop(others);
+    assert_eq!(server.ask("GET", "/a/b", "").await.body, whole.as_bytes());
+    all_given_back(&server).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_keeps_its_memory() {
+    // More than a socket's buffers hold.
+    const LARGE: usize = 48 << 20;
+    let options = Options { max_state_bytes: LARGE, max_body_memory: 2 * LARGE, ..Options::default() };
+    let server = Server::start(options).await;
+    let whole = state(1, LARGE - state(1, 0).len());
+    assert_eq!(server.ask("POST", "/a/b", &whole).await.status, 200);
+    all_given_back(&server).await;
+    let mut connection = server.connect().await;
+    connection.send(format!("GET /a/b HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n\r\n")).await;
+    eventually("the answer's share", PATIENCE, async || (server.budget.taken() == LARGE).then_some(())).await;
+    drop(connection);
+    all_given_back(&server).await;
 }

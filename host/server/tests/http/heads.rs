@@ -71,6 +71,20 @@ async fn a_head_that_never_ends_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_new_connection_must_ask_sooner_than_a_known_one() {
+    let limits = Limits { first_head_time: Duration::from_secs(2), ..Limits::default() };
+    let server = Server::start(Options { limits, ..Options::default() }).await;
+    let mut known = server.connect().await;
+    assert_eq!(answered(&mut known, &head("")).await, 404);
+    let mut silent = server.connect().await;
+    let mut slow = server.connect().await;
+    slow.send("GET /a/b HTTP/1.1\r\nhost: x\r\nx-slow: ").await;
+    silent.closed().await;
+    slow.closed().await;
+    assert_eq!(answered(&mut known, &head("")).await, 404);
+}
+
+#[tokio::test]
 async fn an_idle_connection_is_closed_after_its_answer() {
     let limits = Limits { head_time: Duration::from_millis(50), ..Limits::default() };
     let server = Server::start(Options { limits, ..Options::default() }).await;

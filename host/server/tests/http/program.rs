@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use tofu_state_testing::bao::Bao;
-use tofu_state_testing::process::eventually;
+use tofu_state_testing::process::{Process, eventually};
 use tofu_state_testing::server::{Server, TOKEN, http};
 
 use crate::support::PATIENCE;
@@ -155,4 +155,63 @@ async fn tokens_are_read_again_from_their_files() {
         (status("the-second-api-token").await == 404).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_tokens_file_that_goes_wrong_makes_it_not_ready_until_it_is_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.toml");
+    let sha256 = hex::encode(tofu_state_server::access::tokens::digest(&"the-token-of-ci".into()));
+    let entry = |more: &str| {
+        let rest = "paths = [\"**\"]\nrights = [\"read\"]";
+        format!("[[token]]\nname = \"ci\"\nsha256 = \"{sha256}\"\n{rest}\n{more}\n")
+    };
+    let good = format!("{}{}", entry(""), entry("expires = 2001-01-01T00:00:00Z"));
+    std::fs::write(&file, &good).unwrap();
+    let server = Server::builder(PROGRAM).set("TOKENS_FILE", &file).start().await;
+    assert!(server.log().contains("expired entries, which let nobody in: ci"), "{}", server.log());
+    let ready = async |status: u16| {
+        let ready = http().get(server.admin_url("readyz")).send().await.unwrap();
+        (ready.status() == status).then_some(())?;
+        ready.json::<serde_json::Value>().await.ok()
+    };
+    assert_eq!(ready(200).await.unwrap()["tokens"]["current"], true);
+
+    std::fs::write(&file, "broken").unwrap();
+    let body = eventually("not ready", PATIENCE, async || ready(503).await).await;
+    assert_eq!((&body["ready"], &body["tokens"]["current"]), (&false.into(), &false.into()), "{body}");
+    let metrics = http().get(server.admin_url("metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("tofu_state_tokens_current 0"), "{metrics}");
+    let state = http().get(server.url("a/b")).bearer_auth("the-token-of-ci").send().await.unwrap();
+    assert_eq!(state.status(), 404, "the old tokens stay");
+
+    std::fs::write(&file, &good).unwrap();
+    eventually("ready again", PATIENCE, async || ready(200).await).await;
+}
+
+#[tokio::test]
+async fn told_to_end_while_it_starts_it_ends_at_once() {
+    // Takes connections and answers nothing, so the start waits for it.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.arg("serve").current_dir(folder.path()).env_clear().env("API_TOKEN", TOKEN).env("BAO_TOKEN", "token");
+    command.env("BAO_ADDR", format!("http://{}", listener.local_addr().unwrap()));
+    command.env("LISTEN_ADDR", "127.0.0.1:0").env("ADMIN_ADDR", "127.0.0.1:0");
+    let mut process = Process::start(command);
+    let _asked = tokio::time::timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    process.terminate();
+    let status = process.exited(PATIENCE).await;
+    assert_eq!(status.code(), Some(1), "{}", process.log());
+    assert!(process.log().contains("told to end before the server had started"), "{}", process.log());
+    assert!(!process.log().contains("starting without it"), "{}", process.log());
+}
+
+#[tokio::test]
+async fn why_it_did_not_start_is_told_whatever_the_log_shows() {
+    let server = Server::builder(PROGRAM).start().await;
+    let taken = server.admin_url("").trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let (status, log) = Server::builder(PROGRAM).set("ADMIN_ADDR", &taken).set("RUST_LOG", "off").fails().await;
+    assert_eq!(status, Some(1), "{log}");
+    assert!(log.starts_with("tofu-state: cannot listen on ADMIN_ADDR"), "{log}");
 }
