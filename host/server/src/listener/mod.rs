@@ -56,8 +56,10 @@ impl Default for Limits {
             body_time: Duration::from_secs(120),
             body_span: Duration::from_secs(10),
             body_progress: 1024,
-            discard_bytes: 1024 * 1024,
-            discard_time: Duration::from_secs(1),
+            // A state twice as large as the default allows still gets its 413, on any but a slow network.
+            // What is thrown away takes no memory.
+            discard_bytes: 128 * 1024 * 1024,
+            discard_time: Duration::from_secs(5),
         }
     }
 }
