@@ -67,7 +67,7 @@ fn check_content_md5(sent: Option<&str>, md5: &[u8; 16]) -> Result<(), Refusal> 
 
 /// Makes the change under all rules, and again if a fence came between.
 fn apply<S: Store>(call: &mut Call<'_, S>, mut wanted: StateDocument) -> Result<Reply<S::Blob>, Refusal> {
-    let lock_id = lock::lock_id_of(call)?;
+    let lock_id = wanted.written().and_then(|written| written.lock_id.clone());
     call.event.lock_id.clone_from(&lock_id);
     let mut first_seen: Option<Seen> = None;
     let mut hint = promising_hint(call, &wanted);
@@ -89,8 +89,7 @@ fn apply<S: Store>(call: &mut Call<'_, S>, mut wanted: StateDocument) -> Result<
         call.event.before = summary(state.document.as_ref());
         let same = is_done(&wanted, &state);
         if same && is_whole(&state) {
-            call.event.outcome = "replayed";
-            return Ok(reply::empty(200));
+            return Ok(call.replayed(reply::empty(200)));
         }
         let seen = Seen::of(&state);
         if let Some(first_seen) = &first_seen {
@@ -133,7 +132,7 @@ fn apply<S: Store>(call: &mut Call<'_, S>, mut wanted: StateDocument) -> Result<
 /// loses by it begins as if nothing had been tried. Who holds no lock gets none: for him, any loss
 /// is final.
 fn promising_hint<S: Store>(call: &Call<'_, S>, wanted: &StateDocument) -> Option<Found<S::Blob>> {
-    lock::lock_id_of(call).ok().flatten()?;
+    wanted.written()?.lock_id.as_ref()?;
     let state = state::recall(call)?;
     let may_pass = !is_done(wanted, &state) && check_serial(wanted, state.document.as_ref()).is_ok();
     may_pass.then_some(state)

@@ -26,6 +26,18 @@ pub enum StateDocument {
     NoState,
 }
 
+impl StateDocument {
+    /// Who wrote it; nobody did a fence where there has never been a state.
+    #[must_use]
+    pub fn written(&self) -> Option<&Written> {
+        match self {
+            Self::State(state) => Some(&state.written),
+            Self::Deleted(deleted) => Some(&deleted.written),
+            Self::NoState => None,
+        }
+    }
+}
+
 /// What is known of a state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StateRecord {

@@ -35,6 +35,14 @@ pub(crate) struct Call<'a, S: Store> {
     event: Event,
 }
 
+impl<S: Store> Call<'_, S> {
+    /// The reply to a request that finds its work done, by an earlier copy of itself.
+    fn replayed(&mut self, reply: Reply<S::Blob>) -> Reply<S::Blob> {
+        self.event.outcome = "replayed";
+        reply
+    }
+}
+
 /// What the host must know of a request before it lets it in, see `wit/handler.wit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {

@@ -73,9 +73,8 @@ pub(crate) fn lock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, R
         let found = load(call)?;
         match &found.document.status {
             LockStatus::Held(held) if held.id == info.id && held.by == call.request.caller.name => {
-                call.event.outcome = "replayed";
                 call.event.run_trace.clone_from(&held.trace);
-                return Ok(reply::lock_info(200, &held.info));
+                return Ok(call.replayed(reply::lock_info(200, &held.info)));
             }
             LockStatus::Held(held) if has_expired(call, held)? => {
                 // The next look finds the broken record, and fences.
@@ -133,12 +132,12 @@ pub(crate) fn unlock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>,
         let found = load(call)?;
         let held = match &found.document.status {
             LockStatus::Held(held) => held,
-            LockStatus::Free => return Ok(replayed(call)),
+            LockStatus::Free => return Ok(call.replayed(reply::empty(200))),
             // The breaker may have died before its fence, and this may be its replay.
             LockStatus::Broken => {
                 fence(call)?;
                 call.event.forced = claim.forced && first_holder.is_some();
-                return Ok(replayed(call));
+                return Ok(call.replayed(reply::empty(200)));
             }
         };
         // What this request is to release was released before its answer was lost, or by somebody else
@@ -149,7 +148,7 @@ pub(crate) fn unlock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>,
             (None, None) => false,
         };
         if done {
-            return Ok(replayed(call));
+            return Ok(call.replayed(reply::empty(200)));
         }
         if claim.id.as_ref().is_some_and(|id| *id != held.id) {
             return Err(locked(call, held));
@@ -171,23 +170,22 @@ pub(crate) fn unlock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>,
     Err(Refusal::Contended)
 }
 
-fn replayed<S: Store>(call: &mut Call<'_, S>) -> Reply<S::Blob> {
-    call.event.outcome = "replayed";
-    reply::empty(200)
-}
-
 /// Writes "free", for the holder.
 fn release<S: Store>(call: &mut Call<'_, S>, found: &Found, held: &Held) -> Result<Outcome, Refusal> {
+    name_lock(call, held);
+    replace(call, found, &found.document.released(&held.id))
+}
+
+/// Lets the event name a lock that was met, and the run that holds it.
+fn name_lock<S: Store>(call: &mut Call<'_, S>, held: &Held) {
     call.event.lock_id = Some(held.id.clone());
     call.event.run_trace.clone_from(&held.trace);
-    replace(call, found, &found.document.released(&held.id))
 }
 
 /// The refusal that names the holder, which the event then names too.
 pub(crate) fn locked<S: Store>(call: &mut Call<'_, S>, held: &Held) -> Refusal {
-    call.event.lock_id = Some(held.id.clone());
+    name_lock(call, held);
     call.event.lock_who.clone_from(&held.who);
-    call.event.run_trace.clone_from(&held.trace);
     Refusal::Locked(Box::new(held.clone()))
 }
 
@@ -203,8 +201,7 @@ fn break_lock<S: Store>(call: &mut Call<'_, S>, found: &Found, held: &Held) -> R
 
 /// Writes "broken", which a fence is to follow.
 fn mark_broken<S: Store>(call: &mut Call<'_, S>, found: &Found, held: &Held) -> Result<Outcome, Refusal> {
-    call.event.lock_id = Some(held.id.clone());
-    call.event.run_trace.clone_from(&held.trace);
+    name_lock(call, held);
     replace(call, found, &found.document.broken(&held.id))
 }
 
@@ -220,11 +217,7 @@ fn has_expired<S: Store>(call: &Call<'_, S>, held: &Held) -> Result<bool, Refusa
         // It could not be fenced, and until somebody has settled it, nobody is better off with the lock.
         return Err(Refusal::RemovedInStore { key: call.path.state_key().to_owned(), revision: state.revision });
     }
-    let written = match state.document {
-        Some(StateDocument::State(state)) => Some(state.written),
-        Some(StateDocument::Deleted(deleted)) => Some(deleted.written),
-        Some(StateDocument::NoState) | None => None,
-    };
+    let written = state.document.as_ref().and_then(StateDocument::written);
     let last_write =
         written.filter(|written| written.lock_id.as_ref() == Some(&held.id)).map(|written| written.written);
     Ok(last_write.is_none_or(silent_since))
