@@ -1,12 +1,13 @@
 //! One call: a permit, an instance of its own, and a task that ends when the call does.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 
-use crate::exchange::{Failure, Reply, Request, Surroundings};
+use crate::exchange::{Failure, Reply, Request, Surroundings, Times};
 use crate::guest::{Guest, Reachable};
 use crate::load::{Loaded, Protocol};
 use crate::{convert, fault};
@@ -22,19 +23,30 @@ impl Protocol {
     /// See [`Failure`]. All but [`Failure::Busy`] are logged here, where they are seen also when the
     /// caller has gone away.
     pub async fn handle(&self, request: Request, around: Surroundings) -> Result<Reply, Failure> {
+        self.measured(request, around).await.0
+    }
+
+    /// As [`handle`](Self::handle), and how long its parts took.
+    pub async fn measured(&self, request: Request, around: Surroundings) -> (Result<Reply, Failure>, Times) {
         let shared = &self.loaded.shared;
-        let deadline = Instant::now() + shared.limits.deadline;
-        let permit = self.permit().await?;
+        let arrived = Instant::now();
+        let deadline = arrived + shared.limits.deadline;
+        let permit = self.permit().await;
+        let times = Times { queued: arrived.elapsed(), ..Times::default() };
+        let permit = match permit {
+            Ok(permit) => permit,
+            Err(failure) => return (Err(failure), times),
+        };
         let loaded = Arc::clone(&self.loaded);
         let task = shared.calls.spawn(finish(loaded, request, around, deadline, permit).in_current_span());
         match task.await {
-            Ok(answer) => answer,
+            Ok((answer, ran)) => (answer, Times { queued: times.queued, ..ran }),
             Err(error) if error.is_panic() => {
                 let failure = Failure::Trapped("the host's part of the call panicked".to_owned());
                 tracing::error!(%failure, "call failed");
-                Err(failure)
+                (Err(failure), times)
             }
-            Err(_) => Err(Failure::Trapped("the runtime ended before the call".to_owned())),
+            Err(_) => (Err(Failure::Trapped("the runtime ended before the call".to_owned())), times),
         }
     }
 
@@ -55,25 +67,28 @@ async fn finish(
     around: Surroundings,
     deadline: Instant,
     _permit: OwnedSemaphorePermit,
-) -> Result<Reply, Failure> {
+) -> (Result<Reply, Failure>, Times) {
     let request_id = request.request_id.clone();
     let _body = request.body.clone();
-    let answer = timeout_at(deadline, run(&loaded, request, around)).await.unwrap_or(Err(Failure::Deadline));
+    let (began, since) = (SystemTime::now(), Instant::now());
+    let wait_until = around.store_wait.map(|wait| since + wait);
+    let mut store = Guest::fresh(&loaded.shared, Some(Reachable { store: around.store, wait_until }));
+    let meter = Arc::clone(&store.data().meter);
+    let answer = timeout_at(deadline, run(&loaded, request, &mut store)).await.unwrap_or(Err(Failure::Deadline));
+    let times = Times { queued: Duration::ZERO, ran: Some((began, since.elapsed())), computed: meter.spent() };
     match &answer {
         Ok(_) | Err(Failure::Busy) => {}
         Err(failure) => tracing::error!(%failure, request_id, component = loaded.digest(), "call failed"),
     }
-    answer
+    (answer, times)
 }
 
-async fn run(loaded: &Loaded, request: Request, around: Surroundings) -> Result<Reply, Failure> {
-    let wait_until = around.store_wait.map(|wait| Instant::now() + wait);
-    let mut store = Guest::fresh(&loaded.shared, Some(Reachable { store: around.store, wait_until }));
+async fn run(loaded: &Loaded, request: Request, store: &mut wasmtime::Store<Guest>) -> Result<Reply, Failure> {
     let meter = Arc::clone(&store.data().meter);
     let call = async {
         let request = convert::request(request, store.data_mut())?;
-        let instance = loaded.pre.instantiate_async(&mut store).await?;
-        instance.tofu_state_backend_handler().call_handle(&mut store, &request).await
+        let instance = loaded.pre.instantiate_async(&mut *store).await?;
+        instance.tofu_state_backend_handler().call_handle(&mut *store, &request).await
     };
     match meter.charge(call).await {
         Ok(response) => convert::reply(response, store.data_mut()),

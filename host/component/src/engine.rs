@@ -89,6 +89,18 @@ impl Engine {
         self.shared.calls.len()
     }
 
+    /// How many calls may run at once, [`Limits::concurrency`].
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.shared.limits.concurrency as usize
+    }
+
+    /// How many of [`places`](Self::places) are taken.
+    #[must_use]
+    pub fn places_taken(&self) -> usize {
+        self.places().saturating_sub(self.shared.gate.available_permits())
+    }
+
     /// Waits until all calls have ended, also those whose callers went away. It keeps no new one from
     /// beginning, and is bounded by [`Limits::deadline`] if none does.
     pub async fn drain(&self) {

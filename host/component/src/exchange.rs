@@ -44,6 +44,19 @@ pub struct Surroundings {
     pub store_wait: Option<Duration>,
 }
 
+/// How long the parts of a call took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// It waited that long for its turn.
+    pub queued: Duration,
+    /// When its instance was begun, and how long the call took from there, the instance's making included;
+    /// none: it never had its turn.
+    pub ran: Option<(SystemTime, Duration)>,
+    /// How long the component computed: [`ran`](Self::ran) without the time in store calls, and without
+    /// that in which it waited for a processor.
+    pub computed: Duration,
+}
+
 /// The answer to one HTTP request.
 #[derive(Debug)]
 pub struct Reply {

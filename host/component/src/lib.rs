@@ -31,7 +31,7 @@ pub use bindings::exports::tofu_state::backend::handler::{
 };
 pub use bindings::tofu_state::backend::types::{Caller, CallerKind, Rights, StateHeader, TraceContext};
 pub use engine::{Engine, EngineError};
-pub use exchange::{Failure, Reply, ReplyBody, Request, Surroundings};
+pub use exchange::{Failure, Reply, ReplyBody, Request, Surroundings, Times};
 pub use form::FormError;
 pub use limits::{Allocation, Limits};
 pub use load::{LoadError, Protocol};

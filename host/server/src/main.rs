@@ -20,7 +20,7 @@ use tofu_state_server::listener::listening::Listening;
 use tofu_state_server::listener::states::States;
 use tofu_state_server::signals::Signals;
 use tofu_state_server::stores;
-use tofu_state_server::telemetry::{Metrics, logging};
+use tofu_state_server::telemetry::{Metrics, Telemetry, logging};
 use tofu_state_store::Layout;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
@@ -110,6 +110,9 @@ struct Running {
 
 /// The start, in order. Dropped half-way, it leaves nothing behind that outlives the runtime.
 async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Notify>) -> Result<Running, String> {
+    // What is counted.
+    let metrics = Arc::new(Metrics::new().map_err(|error| format!("metrics cannot be made: {error}"))?);
+
     // Who is let in.
     let (access, made) = callers(&config.callers)?;
 
@@ -122,9 +125,9 @@ async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Noti
     let drain_time = call_limits.deadline + call_limits.queueing + BEYOND_CALLS;
     let (engine, protocol) = component(&config, call_limits).await?;
 
-    // What is counted and watched.
-    let methods = protocol.routes().iter().map(|route| route.method.clone());
-    let metrics = Arc::new(Metrics::new(methods).map_err(|error| format!("metrics cannot be made: {error}"))?);
+    // What is watched.
+    metrics.requests.set_methods(protocol.routes().iter().map(|route| route.method.clone()));
+    metrics.component.loaded("protocol", 1);
     if let Callers::Configured(sources, _) = &config.callers {
         tokio::spawn(reload::follow(sources.clone(), access.clone(), Arc::clone(&metrics), reload_now));
     }
@@ -152,13 +155,14 @@ async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Noti
         max_state_bytes: config.max_state_bytes,
         budget: budget.clone(),
         limits,
-        metrics: Arc::clone(&metrics),
+        telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics) }),
         calls: calls.clone(),
     });
     let admin = Arc::new(Admin {
         metrics,
         budget,
         store: last_look,
+        engine: engine.clone(),
         component: protocol.digest().to_owned(),
         draining: draining.clone(),
     });

@@ -13,7 +13,7 @@ use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::states::States;
 use tofu_state_server::listener::{Limits, accept};
 use tofu_state_server::stores::watch;
-use tofu_state_server::telemetry::{Metrics, logging};
+use tofu_state_server::telemetry::{Metrics, Telemetry, logging};
 use tofu_state_store::memory::Memory;
 use tofu_state_store::{Health, Remembering, Store};
 use tokio_util::sync::CancellationToken;
@@ -31,9 +31,10 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
     let Callers::Configured(_, tokens) = &config.callers else { anyhow::bail!("no token for callers") };
     let keep = usize::try_from(config.keep_versions)?;
     let store: Arc<dyn Store> = Arc::new(Remembering::new(Arc::new(Memory::keeping(keep))));
-    let protocol = Engine::new(CallLimits::default())?.load(BUILT_IN)?;
-    let methods = protocol.routes().iter().map(|route| route.method.clone());
-    let metrics = Arc::new(Metrics::new(methods).context("metrics")?);
+    let engine = Engine::new(CallLimits::default())?;
+    let protocol = engine.load(BUILT_IN)?;
+    let metrics = Arc::new(Metrics::new().context("metrics")?);
+    metrics.requests.set_methods(protocol.routes().iter().map(|route| route.method.clone()));
     let budget = Budget::new(config.max_body_memory);
     let limits = Limits::default();
     let listener = accept::bind(&config.listen, "LISTEN_ADDR").await.map_err(|error| anyhow!(error))?;
@@ -44,6 +45,7 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
         metrics: Arc::clone(&metrics),
         budget: budget.clone(),
         store: last_look,
+        engine,
         component: protocol.digest().to_owned(),
         draining: CancellationToken::new(),
     });
@@ -56,7 +58,7 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
         max_state_bytes: config.max_state_bytes,
         budget,
         limits,
-        metrics,
+        telemetry: Arc::new(Telemetry { metrics }),
         calls: TaskTracker::new(),
     });
     let (stop, abort) = (CancellationToken::new(), CancellationToken::new());

@@ -82,14 +82,14 @@ impl Follower {
             Ok(Err(mistakes)) => self.wrong(mistakes),
             Err(error) => {
                 tracing::error!(%error, "reading the callers' tokens failed: the old ones stay");
-                self.metrics.set_tokens_current(false);
+                self.metrics.server.set_tokens_current(false);
                 Look::Wrong
             }
         }
     }
 
     fn right(&mut self, found: Found) -> Look {
-        self.metrics.set_tokens_current(true);
+        self.metrics.server.set_tokens_current(true);
         if !std::mem::take(&mut self.told).is_empty() {
             tracing::info!("the callers' tokens are right again");
         }
@@ -103,7 +103,7 @@ impl Follower {
     }
 
     fn wrong(&mut self, mistakes: Vec<Mistake>) -> Look {
-        self.metrics.set_tokens_current(false);
+        self.metrics.server.set_tokens_current(false);
         if mistakes != self.told {
             for mistake in &mistakes {
                 tracing::error!(%mistake, "the callers' tokens have changed but are wrong: the old ones stay");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn follower(sources: Sources, access: &Access) -> (Follower, Arc<Metrics>) {
-        let metrics = Arc::new(Metrics::new([]).unwrap());
+        let metrics = Arc::new(Metrics::new().unwrap());
         (Follower::new(sources, access.clone(), Arc::clone(&metrics)), metrics)
     }
 
@@ -168,11 +168,11 @@ mod tests {
         point("..3");
         for _ in 0..2 {
             assert_eq!(follower.look().await, Look::Wrong, "looked at again until it is mended");
-            assert!(knows(&access, "second") && !metrics.tokens_current());
+            assert!(knows(&access, "second") && !metrics.server.tokens_current());
         }
         point("..2");
         assert_eq!(follower.look().await, Look::Unchanged);
-        assert!(knows(&access, "second") && metrics.tokens_current());
+        assert!(knows(&access, "second") && metrics.server.tokens_current());
         std::fs::remove_file(at("..data")).unwrap();
         assert_eq!(follower.look().await, Look::Wrong);
         assert!(knows(&access, "second"));
@@ -212,6 +212,6 @@ mod tests {
         let (mut follower, metrics) = follower(sources, &access);
         write(&file, "shared-token");
         assert_eq!(follower.look().await, Look::Wrong);
-        assert!(knows(&access, "another-token") && !metrics.tokens_current());
+        assert!(knows(&access, "another-token") && !metrics.server.tokens_current());
     }
 }

@@ -13,6 +13,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
+use tofu_state_component::Engine;
 use tokio_util::sync::CancellationToken;
 
 use crate::listener::accept::Answer;
@@ -28,6 +29,8 @@ pub struct Admin {
     pub budget: Budget,
     /// How the store was at the last look.
     pub store: LastLook,
+    /// What runs the component.
+    pub engine: Engine,
     /// The component's digest.
     pub component: String,
     /// Cancelled once the server drains.
@@ -53,7 +56,7 @@ impl Answer for Admin {
 impl Admin {
     fn readiness(&self) -> Response<Full<Bytes>> {
         let draining = self.draining.is_cancelled();
-        let tokens_current = self.metrics.tokens_current();
+        let tokens_current = self.metrics.server.tokens_current();
         let tokens = if tokens_current {
             "those that are configured"
         } else {
@@ -74,7 +77,8 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
-        self.metrics.set_body_memory(self.budget.taken());
+        self.metrics.server.set_body_memory(self.budget.taken(), self.budget.total());
+        self.metrics.component.look(&self.engine);
         match self.metrics.encode() {
             Ok((content_type, body)) => respond(StatusCode::OK, &content_type, body),
             Err(error) => {

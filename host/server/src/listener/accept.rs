@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use super::Limits;
 use super::places::Places;
 use crate::config::Bind;
+use crate::telemetry::record::Peer;
 
 /// How long to wait after the operating system refused a connection: most likely all file descriptors
 /// are in use, and trying again at once would only burn time.
@@ -71,8 +73,8 @@ pub async fn serve<A: Answer>(
             () = stop.cancelled() => break,
             next = next => next,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::select! {
@@ -82,7 +84,7 @@ pub async fn serve<A: Answer>(
             }
         };
         let begun = CancellationToken::new();
-        let connection = ending.watch(connection(stream, Arc::clone(&answer), limits, begun.clone()));
+        let connection = ending.watch(connection(stream, peer, Arc::clone(&answer), limits, begun.clone()));
         let abort = abort.clone();
         connections.spawn(async move {
             tokio::select! {
@@ -117,6 +119,7 @@ async fn never_begun(begun: &CancellationToken, limits: Limits) {
 /// One connection; `begun` is cancelled at its first request.
 fn connection<A: Answer>(
     stream: TcpStream,
+    peer: SocketAddr,
     answer: Arc<A>,
     limits: Limits,
     begun: CancellationToken,
@@ -127,8 +130,9 @@ fn connection<A: Answer>(
     }
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write_time));
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         begun.cancel();
+        request.extensions_mut().insert(Peer(peer));
         let answer = Arc::clone(&answer);
         async move { Ok::<_, Infallible>(answer.answer(request).await) }
     });

@@ -46,6 +46,12 @@ impl Budget {
         Ok(Bytes::from_owner(Charged { bytes, _share: share }))
     }
 
+    /// How many bytes there are, taken or not.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.total
+    }
+
     /// How many bytes are taken now.
     #[must_use]
     pub fn taken(&self) -> usize {

@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::reply::Unsendable;
 use super::{Limits, body, head, path, reply};
 use crate::access::Access;
-use crate::telemetry::{Metrics, Record};
+use crate::telemetry::{Record, Telemetry};
 
 /// The largest body of a route that carries no state, in bytes (`body-size.small` in the contract).
 const SMALL_BODY: usize = 64 * 1024;
@@ -42,8 +42,8 @@ pub struct States {
     pub budget: Budget,
     /// Bounds on time and sizes.
     pub limits: Limits,
-    /// Where requests are counted.
-    pub metrics: Arc<Metrics>,
+    /// Who is told of requests.
+    pub telemetry: Arc<Telemetry>,
     /// The calls that run, also those whose callers went away.
     pub calls: TaskTracker,
 }
@@ -60,7 +60,7 @@ impl Answer for States {
         let received = SystemTime::now();
         let (parts, mut body) = request.into_parts();
         let request_id = head::request_id(&parts.headers);
-        let mut record = Record::begin(&self.metrics, &request_id, parts.method.as_str(), parts.uri.path());
+        let mut record = Record::begin(&self.telemetry, &request_id, &parts, received);
         let mut response = match self.prepare(&parts, &mut body, received, &mut record).await {
             Ok((admitted, body)) => {
                 let request = self.request(parts, admitted.path, admitted.caller, body, received, &request_id);
@@ -105,6 +105,7 @@ impl States {
         let (route, prefix) = self.protocol.route(parts.method.as_str(), &path);
         let caller = identity.caller(path.get(prefix..).unwrap_or_default());
         record.caller(&identity, caller.kind);
+        record.needs(route.right);
         if !caller.rights.contains(needed(route.right)) {
             return Err(Refusal::MissingRight);
         }
@@ -135,15 +136,17 @@ impl States {
     }
 
     /// Calls the component in a task that goes on to its end, record included, when the caller goes away.
-    async fn call(&self, request: exchange::Request, waits: bool, record: Record) -> Response<Full<Bytes>> {
+    async fn call(&self, request: exchange::Request, waits: bool, mut record: Record) -> Response<Full<Bytes>> {
         let request_id = request.request_id.clone();
-        let around = Surroundings { store: Arc::clone(&self.store), store_wait: self.store_wait.filter(|_| waits) };
+        let around = Surroundings { store: record.noting(&self.store), store_wait: self.store_wait.filter(|_| waits) };
         let protocol = self.protocol.clone();
         let budget = self.budget.clone();
         let task = self.calls.spawn(async move {
             let id = request.request_id.clone();
-            match protocol.handle(request, around).await {
-                Ok(reply) => answer(&reply, &budget, record, &id),
+            let (answered, times) = protocol.measured(request, around).await;
+            record.called(times);
+            match answered {
+                Ok(reply) => answer(reply, &budget, record, &id),
                 Err(failure) => refuse(Refusal::from(&failure), record, &id),
             }
         });
@@ -154,10 +157,12 @@ impl States {
     }
 }
 
-fn answer(reply: &Reply, budget: &Budget, record: Record, request_id: &str) -> Response<Full<Bytes>> {
-    match reply::response(reply, budget) {
+fn answer(reply: Reply, budget: &Budget, mut record: Record, request_id: &str) -> Response<Full<Bytes>> {
+    let response = reply::response(&reply, budget);
+    record.event(reply.event);
+    match response {
         Ok(response) => {
-            record.finish(reply.status, &reply.event);
+            record.finish(reply.status);
             response
         }
         Err(Unsendable::Overloaded) => refuse(Refusal::AnswerMemory, record, request_id),

@@ -29,7 +29,7 @@ pub async fn look(store: Arc<dyn Store>, metrics: Arc<Metrics>, seen: watch::Sen
     loop {
         ticks.tick().await;
         let health = store.health().await;
-        metrics.set_store_available(health.available);
+        metrics.store.set_available(health.available);
         let changed = seen.borrow().available != health.available;
         match (health.available, changed || first) {
             (true, true) => tracing::info!(detail = health.detail, "the store is available"),

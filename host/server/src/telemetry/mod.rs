@@ -1,8 +1,37 @@
-//! What is told about the server's work: log lines and metrics. Neither bodies, nor tokens, nor queries.
+//! What is told about the server's work: log lines, metrics and audit records. Neither bodies, nor tokens,
+//! nor queries.
+//!
+//! Each request ends as one [`Finished`]: all that is known of it. [`Telemetry`] hands it to the parts, and
+//! each part takes what it tells. A new part is added there and nowhere else.
 
+pub mod finished;
+mod line;
 pub mod logging;
 pub mod metrics;
 pub mod record;
+pub mod store_calls;
 
+use std::sync::Arc;
+
+pub use finished::Finished;
 pub use metrics::Metrics;
 pub use record::Record;
+
+/// The parts that are told of requests.
+pub struct Telemetry {
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Telemetry {
+    /// A request has begun.
+    fn began(&self) {
+        self.metrics.requests.began();
+    }
+
+    /// A request has ended.
+    fn ended(&self, finished: &Finished) {
+        line::write(finished);
+        self.metrics.ended(finished);
+    }
+}

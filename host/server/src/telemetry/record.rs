@@ -1,146 +1,116 @@
-//! One line in the log and one count in the metrics for each request, however it ends.
+//! Gathers what is known of a request until it ends, however it does.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
-use tofu_state_component::{CallerKind, Event, Operation};
+use http::request::Parts;
+use tofu_state_component::{CallerKind, Event, Right, Times};
+use tofu_state_store::Store;
 
-use super::metrics::{Counted, Metrics};
+use super::Telemetry;
+use super::finished::{Finished, GONE, Known};
+use super::store_calls::{Noted, StoreCalls};
 use crate::access::Identity;
+use crate::listener::head;
 
-/// The status under which requests are recorded whose caller went away before the answer (as nginx
-/// does); it is never sent.
-const GONE: u16 = 499;
-
-/// How many bytes of a path or a method are recorded. Both come from anybody, and states' paths are
-/// shorter.
+/// How many bytes of a path, a method or a header are recorded. They come from anybody, and states' paths
+/// are shorter.
 const LONGEST_FIELD: usize = 512;
+
+/// Where a request's connection came from, as an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
 
 /// What is known of a request so far. Dropped before [`finish`](Self::finish), it records that the
 /// caller went away.
 pub struct Record {
-    metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
     began: Instant,
-    done: bool,
-    request_id: String,
-    method: String,
-    path: String,
-    caller: Option<(Arc<str>, &'static str)>,
+    store_calls: Arc<StoreCalls>,
+    /// None once it has been handed on.
+    finished: Option<Finished>,
 }
 
 impl Record {
-    /// Begins with what the request's head says. `path` is the path as it was sent, still encoded.
+    /// Begins with what the request's head says.
     #[must_use]
-    pub fn begin(metrics: &Arc<Metrics>, request_id: &str, method: &str, path: &str) -> Self {
-        metrics.begin();
-        Self {
-            metrics: Arc::clone(metrics),
-            began: Instant::now(),
-            done: false,
+    pub fn begin(telemetry: &Arc<Telemetry>, request_id: &str, parts: &Parts, received: SystemTime) -> Self {
+        telemetry.began();
+        let forwarded_for = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        let finished = Finished {
             request_id: request_id.to_owned(),
-            method: cut(method),
-            path: cut(path),
+            method: cut(parts.method.as_str()),
+            path: cut(parts.uri.path()),
+            peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
+            forwarded_for: forwarded_for.map(cut),
             caller: None,
-        }
+            right: None,
+            received,
+            duration: Duration::ZERO,
+            status: GONE,
+            event: None,
+            refusal: Some("caller-gone"),
+            trace: head::trace(&parts.headers),
+            call: None,
+            store_calls: Vec::new(),
+        };
+        let telemetry = Arc::clone(telemetry);
+        Self { telemetry, began: Instant::now(), store_calls: Arc::default(), finished: Some(finished) }
     }
 
     /// Now the caller is known.
     pub fn caller(&mut self, identity: &Identity, kind: CallerKind) {
-        let kind = match kind {
-            CallerKind::SharedToken => "shared-token",
-            CallerKind::NamedToken => "named-token",
-        };
-        self.caller = Some((Arc::clone(identity.name()), kind));
+        self.note(|finished| finished.caller = Some(Known { name: Arc::clone(identity.name()), kind }));
     }
 
-    /// The component has answered.
-    pub fn finish(mut self, status: u16, event: &Event) {
-        self.write(
-            status,
-            &Ending {
-                operation: operation(event.operation),
-                outcome: &event.outcome,
-                forced: event.forced,
-                unlocked: event.unlocked,
-                conflicts: event.conflicts,
-                lock_id: event.lock_id.as_deref(),
-            },
-        );
+    /// Now it is known what the request needs.
+    pub fn needs(&mut self, right: Right) {
+        self.note(|finished| finished.right = Some(right));
     }
 
-    /// The host has answered, with a stable word for why.
-    pub fn refuse(mut self, status: u16, code: &str) {
-        self.write(status, &Ending::of_the_host(code));
+    /// `store`, but what is asked of it is noted here and counted.
+    #[must_use]
+    pub fn noting(&self, store: &Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::new(Noted::new(Arc::clone(store), Arc::clone(&self.store_calls), Arc::clone(&self.telemetry.metrics)))
     }
 
-    fn write(&mut self, status: u16, ending: &Ending<'_>) {
-        self.done = true;
-        let duration = self.began.elapsed();
-        let Ending { operation, outcome, forced, unlocked, conflicts, lock_id } = *ending;
-        self.metrics.end(&Counted { method: &self.method, status, operation, duration, forced, unlocked, conflicts });
-        let (caller, kind) = match &self.caller {
-            Some((name, kind)) => (Some(&**name), Some(*kind)),
-            None => (None, None),
-        };
-        let duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3;
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    target: "tofu_state::request",
-                    request_id = self.request_id,
-                    method = self.method,
-                    path = self.path,
-                    status,
-                    caller,
-                    kind,
-                    operation,
-                    outcome,
-                    forced,
-                    unlocked,
-                    conflicts,
-                    lock_id,
-                    duration_ms,
-                    "request"
-                )
-            };
+    /// The component's call has ended, in whatever way.
+    pub fn called(&mut self, times: Times) {
+        self.note(|finished| finished.call = Some(times));
+    }
+
+    /// The component has answered. What it tells is recorded even if its answer cannot be sent.
+    pub fn event(&mut self, event: Event) {
+        self.note(|finished| finished.event = Some(event));
+    }
+
+    /// The component's answer is sent.
+    pub fn finish(mut self, status: u16) {
+        self.end(status, None);
+    }
+
+    /// The host answers, with a stable word for why.
+    pub fn refuse(mut self, status: u16, code: &'static str) {
+        self.end(status, Some(code));
+    }
+
+    fn note(&mut self, what: impl FnOnce(&mut Finished)) {
+        if let Some(finished) = &mut self.finished {
+            what(finished);
         }
-        if status >= 500 || forced { line!(warn) } else { line!(info) }
+    }
+
+    fn end(&mut self, status: u16, refusal: Option<&'static str>) {
+        let Some(finished) = self.finished.take() else { return };
+        let (duration, store_calls) = (self.began.elapsed(), self.store_calls.take());
+        self.telemetry.ended(&Finished { status, refusal, duration, store_calls, ..finished });
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if !self.done {
-            self.write(GONE, &Ending::of_the_host("caller-gone"));
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Ending<'a> {
-    operation: &'static str,
-    outcome: &'a str,
-    forced: bool,
-    unlocked: bool,
-    conflicts: u32,
-    lock_id: Option<&'a str>,
-}
-
-impl<'a> Ending<'a> {
-    fn of_the_host(outcome: &'a str) -> Self {
-        Self { operation: "none", outcome, forced: false, unlocked: false, conflicts: 0, lock_id: None }
-    }
-}
-
-fn operation(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Get => "get",
-        Operation::Write => "write",
-        Operation::Delete => "delete",
-        Operation::Lock => "lock",
-        Operation::Unlock => "unlock",
-        Operation::ForceUnlock => "force-unlock",
-        Operation::None => "none",
+        self.end(GONE, Some("caller-gone"));
     }
 }
 

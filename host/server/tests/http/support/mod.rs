@@ -12,7 +12,7 @@ use tofu_state_server::config::Bind;
 use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::states::States;
 use tofu_state_server::listener::{Limits, accept};
-use tofu_state_server::telemetry::Metrics;
+use tofu_state_server::telemetry::{Metrics, Telemetry};
 use tofu_state_store::Store;
 use tofu_state_store::memory::Memory;
 use tokio::task::JoinHandle;
@@ -83,7 +83,8 @@ impl Server {
         };
         let access = Access::new(Tokens::new(named).with_shared(&TOKEN.into()));
         let budget = Budget::new(options.max_body_memory);
-        let metrics = Arc::new(Metrics::new(protocol.routes().iter().map(|route| route.method.clone())).unwrap());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        metrics.requests.set_methods(protocol.routes().iter().map(|route| route.method.clone()));
         let calls = TaskTracker::new();
         let states = Arc::new(States {
             protocol,
@@ -94,7 +95,7 @@ impl Server {
             max_state_bytes: options.max_state_bytes,
             budget: budget.clone(),
             limits: options.limits,
-            metrics: Arc::clone(&metrics),
+            telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics) }),
             calls: calls.clone(),
         });
         let bind = Bind { host: Some("127.0.0.1".to_owned()), port: 0 };

@@ -1,0 +1,132 @@
+//! All that is known of a request once it has ended.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tofu_state_component::{CallerKind, Event, Operation, Right, Times, TraceContext};
+
+use super::store_calls::StoreCall;
+
+/// The status under which requests are recorded whose caller went away before the answer (as nginx
+/// does); it is never sent.
+pub const GONE: u16 = 499;
+
+/// A request that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its ID, as the caller sees it in the answer.
+    pub request_id: String,
+    /// The method as it was sent, bounded in length.
+    pub method: String,
+    /// The path as it was sent, still encoded, bounded in length. No query: lock IDs stand there.
+    pub path: String,
+    /// Where the connection came from: a proxy, if there is one.
+    pub peer: Option<SocketAddr>,
+    /// `X-Forwarded-For` as it was sent, bounded in length: a claim.
+    pub forwarded_for: Option<String>,
+    /// Who sent it; none: it was not let in.
+    pub caller: Option<Known>,
+    /// The right that its route needs; none: it was not let in.
+    pub right: Option<Right>,
+    /// When its head had been read.
+    pub received: SystemTime,
+    /// From then to its answer.
+    pub duration: Duration,
+    /// The HTTP status; [`GONE`] where the caller went away before there was one.
+    pub status: u16,
+    /// What the component tells of it; none: it did not answer.
+    pub event: Option<Event>,
+    /// The stable word of a refusal of the host's own; none: the component's answer was sent.
+    pub refusal: Option<&'static str>,
+    /// The caller's trace.
+    pub trace: Option<TraceContext>,
+    /// How long the parts of the component's call took; none: there was none.
+    pub call: Option<Times>,
+    /// The store calls that were made for it, in the order in which they ended.
+    pub store_calls: Vec<StoreCall>,
+}
+
+/// A caller who has shown who it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The token's name.
+    pub name: Arc<str>,
+    /// How it has shown who it is.
+    pub kind: CallerKind,
+}
+
+impl Known {
+    /// The kind as it is written.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.kind {
+            CallerKind::SharedToken => "shared-token",
+            CallerKind::NamedToken => "named-token",
+        }
+    }
+}
+
+impl Finished {
+    /// What it tried to do, a word from a fixed set; `none` where the component did not answer.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        match self.event.as_ref().map(|event| event.operation) {
+            Some(Operation::Get) => "get",
+            Some(Operation::Write) => "write",
+            Some(Operation::Delete) => "delete",
+            Some(Operation::Lock) => "lock",
+            Some(Operation::Unlock) => "unlock",
+            Some(Operation::ForceUnlock) => "force-unlock",
+            Some(Operation::None) | None => "none",
+        }
+    }
+
+    /// How it ended, in one stable word.
+    #[must_use]
+    pub fn outcome(&self) -> &str {
+        match (self.refusal, &self.event) {
+            (Some(code), _) => code,
+            (None, Some(event)) => &event.outcome,
+            (None, None) => "none",
+        }
+    }
+
+    /// The state's path as the protocol reads it, where it is one.
+    #[must_use]
+    pub fn state_path(&self) -> Option<&str> {
+        self.event.as_ref().map(|event| event.path.as_str()).filter(|path| !path.is_empty())
+    }
+
+    /// It broke a lock.
+    #[must_use]
+    pub fn forced(&self) -> bool {
+        self.event.as_ref().is_some_and(|event| event.forced)
+    }
+
+    /// It changed a state that nobody had locked.
+    #[must_use]
+    pub fn unlocked(&self) -> bool {
+        self.event.as_ref().is_some_and(|event| event.unlocked)
+    }
+
+    /// How many compare-and-sets it lost.
+    #[must_use]
+    pub fn conflicts(&self) -> u32 {
+        self.event.as_ref().map_or(0, |event| event.conflicts)
+    }
+
+    /// The lock's ID that it named or met.
+    #[must_use]
+    pub fn lock_id(&self) -> Option<&str> {
+        self.event.as_ref().and_then(|event| event.lock_id.as_deref())
+    }
+
+    /// The trace that it belongs to, 32 hexadecimal digits: the run's, or else the caller's.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        let run = self.event.as_ref().and_then(|event| event.run_trace.as_ref());
+        // version, trace, parent, flags: https://www.w3.org/TR/trace-context/#traceparent-header
+        run.or(self.trace.as_ref()).and_then(|trace| trace.traceparent.split('-').nth(1)).filter(|id| id.len() == 32)
+    }
+}
