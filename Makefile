@@ -32,7 +32,7 @@ lint: setup ## Format, clippy (host and guest), licences and sources of dependen
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy -p tofu-state-protocol -p tofu-state-faulty --target $(WASM) -- -D warnings
+	cargo clippy -p tofu-state-protocol -p tofu-state-faulty -p tofu-state-faulty-policy --target $(WASM) -- -D warnings
 	tools/cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
 
 bench: setup peers ## Measures each layer against its floor, release build; writes bench/results (BENCH=--quick: a minute)

@@ -9,6 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+/// The policies that are shipped: `guest/policies/<name>`, a package called `tofu-state-<name>`.
+const POLICIES: &[&str] = &[];
+
 const TARGET: &str = "wasm32-wasip2";
 
 /// Variables of the outer cargo that would change what the nested one builds: flags for the host's
@@ -32,16 +35,25 @@ fn main() -> ExitCode {
 fn build() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..");
-    for input in ["wit", "guest/protocol/src", "guest/protocol/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
+    for input in
+        ["wit", "guest/protocol/src", "guest/protocol/Cargo.toml", "guest/policies", "Cargo.toml", "Cargo.lock"]
+    {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
     check_target()?;
     let nested = Nested { target_dir: target_dir(&out)?.join("guest"), workspace, out };
     nested.component("tofu-state-protocol", &[], "protocol.wasm")?;
+    nested.policies()?;
     if env::var_os("CARGO_FEATURE_TESTING").is_some() {
         println!("cargo::rerun-if-changed={}", nested.workspace.join("guest/mutants/faulty").display());
         nested.component("tofu-state-faulty", &[], "faulty.wasm")?;
         nested.component("tofu-state-faulty", &["--features", "reaches-out"], "reaching.wasm")?;
+        println!("cargo::rerun-if-changed={}", nested.workspace.join("guest/mutants/policy").display());
+        nested.component("tofu-state-faulty-policy", &[], "faulty-policy.wasm")?;
+        for feature in ["reads-states", "reaches-out", "judges-wrongly", "vast"] {
+            let name = format!("faulty-policy-{feature}.wasm");
+            nested.component("tofu-state-faulty-policy", &["--features", feature], &name)?;
+        }
     }
     Ok(())
 }
@@ -53,6 +65,19 @@ struct Nested {
 }
 
 impl Nested {
+    /// Builds the policies that are shipped, and lists them for `src/policies/built_in.rs`.
+    fn policies(&self) -> Result<(), Box<dyn Error>> {
+        let mut list = String::from("&[");
+        for name in POLICIES {
+            let file = format!("policy-{name}.wasm");
+            self.component(&format!("tofu-state-{name}"), &[], &file)?;
+            let path = self.out.join(&file);
+            list.push_str(&format!("({name:?}, include_bytes!({path:?}).as_slice()),"));
+        }
+        list.push(']');
+        Ok(fs::write(self.out.join("built_in_policies.rs"), list)?)
+    }
+
     /// Builds `package` and puts the component into `OUT_DIR` as `name`.
     fn component(&self, package: &str, options: &[&str], name: &str) -> Result<(), Box<dyn Error>> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

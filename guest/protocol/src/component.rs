@@ -3,7 +3,7 @@
 
 #[allow(missing_docs, unreachable_pub, reason = "generated")]
 mod bindings {
-    wit_bindgen::generate!({ path: "../../wit", world: "protocol" });
+    wit_bindgen::generate!({ path: "../../wit", world: "protocol", generate_all });
 }
 
 use bindings::exports::tofu_state::backend::handler as contract;
@@ -181,6 +181,8 @@ fn response(response: Response<blobs::Blob>) -> contract::Response {
             before: event.before.map(state_header),
             after: event.after.map(state_header),
             conflicts: event.conflicts,
+            denied_by: event.denied_by,
+            quarantined: event.quarantined,
             run_trace: event
                 .run_trace
                 .map(|trace| types::TraceContext { traceparent: trace.traceparent, tracestate: trace.tracestate }),

@@ -144,6 +144,10 @@ pub struct Event {
     pub after: Option<StateSummary>,
     /// How many compare-and-sets were lost on the way.
     pub conflicts: u32,
+    /// The policy that denied the change.
+    pub denied_by: Option<String>,
+    /// The key under which a refused state is kept aside.
+    pub quarantined: Option<String>,
     /// The trace of the run that this request belongs to.
     pub run_trace: Option<TraceContext>,
 }

@@ -7,6 +7,7 @@ wasmtime::component::bindgen!({
     imports: {
         "tofu-state:backend/store.recall": trappable,
         "tofu-state:backend/store": async | trappable,
+        "tofu-state:backend/policies.review": async | trappable,
         "tofu-state:backend/blobs.[method]blob.digests": async | trappable,
         default: trappable,
     },

@@ -44,11 +44,7 @@ impl blobs::HostBlob for Guest {
     }
 
     fn read(&mut self, blob: Resource<Content>, offset: u64, len: u32) -> wasmtime::Result<Vec<u8>> {
-        let bytes = self.table.get(&blob)?.bytes();
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-        let len = usize::try_from(len).unwrap_or(usize::MAX).min(MAX_READ);
-        let end = start.saturating_add(len).min(bytes.len());
-        Ok(bytes.get(start..end).unwrap_or_default().to_vec())
+        Ok(piece(self.table.get(&blob)?.bytes(), offset, len))
     }
 
     async fn digests(&mut self, blob: Resource<Content>) -> wasmtime::Result<blobs::Digests> {
@@ -69,6 +65,14 @@ impl blobs::HostBlob for Guest {
     fn drop(&mut self, blob: Resource<Content>) -> wasmtime::Result<()> {
         self.take_back(blob).map(drop)
     }
+}
+
+/// What one `read` answers.
+pub(crate) fn piece(bytes: &Bytes, offset: u64, len: u32) -> Vec<u8> {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+    let len = usize::try_from(len).unwrap_or(usize::MAX).min(MAX_READ);
+    let end = start.saturating_add(len).min(bytes.len());
+    bytes.get(start..end).unwrap_or_default().to_vec()
 }
 
 async fn digested(bytes: Bytes) -> wasmtime::Result<Blob> {

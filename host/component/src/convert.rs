@@ -80,13 +80,19 @@ pub(crate) fn reply(response: contract::Response, guest: &mut Guest) -> Result<R
     }
     let mut event = response.event;
     shorten(&mut event);
-    Ok(Reply { status: response.status, headers, body, event })
+    let reviews = std::mem::take(&mut guest.reviews);
+    Ok(Reply { status: response.status, headers, body, event, reviews })
 }
 
 fn shorten(event: &mut contract::Event) {
     let headers = event.before.iter_mut().chain(&mut event.after);
     let header_texts = headers.flat_map(|header| iter::once(&mut header.lineage).chain(&mut header.tool_version));
-    let texts = iter::once(&mut event.path).chain(&mut event.lock_id).chain(&mut event.lock_who).chain(header_texts);
+    let texts = iter::once(&mut event.path)
+        .chain(&mut event.lock_id)
+        .chain(&mut event.lock_who)
+        .chain(&mut event.denied_by)
+        .chain(&mut event.quarantined)
+        .chain(header_texts);
     for text in texts {
         text.truncate(text.floor_char_boundary(MAX_EVENT_TEXT_BYTES));
     }

@@ -9,7 +9,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::guest::{Guest, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::limits::{Allocation, Limits};
-use crate::{bindings, ticker, wasi};
+use crate::{bindings, policies, ticker, wasi};
 
 /// Memory that an instance leaves behind in its slot, reset instead of unmapped. Together with
 /// `pagemap_scan` this makes a fresh instance twice as fast as the pool's defaults do.
@@ -17,6 +17,9 @@ const KEPT_RESIDENT_BYTES: usize = 256 << 10;
 
 /// After each memory, so that most accesses need no check of their bounds.
 const GUARD_BYTES: u64 = 64 << 10;
+
+/// Instances beside those of calls: components are tried while they are loaded, also at full load.
+const LOADING_INSTANCES: u32 = 4;
 
 /// A call's stack, and what of it the component may use. The rest is the host's: if that overflowed,
 /// the process would end.
@@ -33,6 +36,7 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) wasmtime: wasmtime::Engine,
     pub(crate) linker: Linker<Guest>,
+    pub(crate) policy_linker: Linker<Guest>,
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<Semaphore>,
     pub(crate) calls: TaskTracker,
@@ -71,10 +75,11 @@ impl Engine {
             },
         };
         let linker = linker(&wasmtime).map_err(EngineError::Wasmtime)?;
+        let policy_linker = policies::linker(&wasmtime).map_err(EngineError::Wasmtime)?;
         ticker::start(&wasmtime)?;
         let gate = Arc::new(Semaphore::new(limits.concurrency as usize));
         let calls = TaskTracker::new();
-        Ok(Self { shared: Arc::new(Shared { wasmtime, linker, limits, gate, calls, allocation }) })
+        Ok(Self { shared: Arc::new(Shared { wasmtime, linker, policy_linker, limits, gate, calls, allocation }) })
     }
 
     /// How instances get their memory.
@@ -120,8 +125,8 @@ fn config(limits: &Limits, allocation: Allocation) -> Config {
         .memory_guard_size(GUARD_BYTES);
     match allocation {
         Allocation::Pooling => {
-            // Policies run while the protocol's instance waits, on the same permit.
-            let instances = limits.concurrency.saturating_mul(2);
+            // Policies run while the protocol's instance waits, one at a time, on the same permit.
+            let instances = limits.concurrency.saturating_mul(2).saturating_add(LOADING_INSTANCES);
             let mut pool = PoolingAllocationConfig::new();
             pool.total_component_instances(instances)
                 .total_core_instances(instances.saturating_mul(MAX_CORE_INSTANCES))

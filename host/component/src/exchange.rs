@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use tofu_state_store::{Blob, Store};
 
+use crate::policies::{Chain, Review};
 use crate::{Caller, Event, Settings, TraceContext};
 
 /// One HTTP request, already let in, its body read.
@@ -42,6 +43,8 @@ pub struct Surroundings {
     pub store: Arc<dyn Store>,
     /// How long its store calls wait, all together, for a store that fails over; none: they do not.
     pub store_wait: Option<Duration>,
+    /// The policies that judge changes.
+    pub policies: Arc<Chain>,
 }
 
 /// How long the parts of a call took.
@@ -68,6 +71,8 @@ pub struct Reply {
     pub body: ReplyBody,
     /// What to record of it.
     pub event: Event,
+    /// What the policies said of the change, in order; of one judged several times, what they said last.
+    pub reviews: Vec<Review>,
 }
 
 /// A reply's body.

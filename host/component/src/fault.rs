@@ -24,10 +24,10 @@ pub(crate) struct OutOfTime(pub(crate) Duration);
 #[error("too many {0}")]
 pub(crate) struct TooMuch(pub(crate) &'static str);
 
-/// The component called the store while it was asked for its routes.
+/// The component called the store or the policies while it was asked for its routes.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no store while a component is loaded")]
-pub(crate) struct NoStore;
+#[error("there is neither store nor policies while a component is loaded")]
+pub(crate) struct NothingReachable;
 
 /// What `error` means for the call that it ended.
 pub(crate) fn diagnose(error: &wasmtime::Error, guest: &Guest) -> Failure {

@@ -1,6 +1,7 @@
 //! What the host keeps for one instance.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tofu_state_store::Store;
 use tokio::time::Instant;
@@ -10,9 +11,10 @@ use wasmtime_wasi::cli::WasiCliCtx;
 
 use crate::content::Content;
 use crate::engine::Shared;
-use crate::fault::{OutOfTime, TooMuch};
+use crate::fault::{NothingReachable, OutOfTime, TooMuch};
 use crate::messages::Messages;
 use crate::meter::Meter;
+use crate::policies::{Chain, Review};
 
 /// Blobs and streams that a component may hold at once.
 const MAX_RESOURCES: usize = 256;
@@ -22,7 +24,7 @@ const MAX_LENT_BYTES: usize = 512 << 20;
 
 /// Bytes that one host call may move into the host. A reply's own body and a document's `meta` are
 /// small; states stay where they are.
-const MAX_BYTES_PER_HOST_CALL: usize = 16 << 20;
+pub(crate) const MAX_BYTES_PER_HOST_CALL: usize = 16 << 20;
 
 /// Elements of a table: functions that a component calls indirectly.
 const MAX_TABLE_ELEMENTS: usize = 20_000;
@@ -34,13 +36,26 @@ pub(crate) const MAX_MEMORIES: u32 = 1;
 /// See [`MAX_CORE_INSTANCES`].
 pub(crate) const MAX_TABLES: u32 = 8;
 
-/// The store of documents that a call may use.
+/// What an instance may use.
+#[derive(Clone, Copy)]
+pub(crate) struct Allowance {
+    /// Its memory.
+    pub(crate) memory_bytes: usize,
+    /// Time that it may compute.
+    pub(crate) computing: Duration,
+    /// Bytes that one host call may move into the host.
+    pub(crate) host_call_bytes: usize,
+}
+
+/// What a call reaches: the store of documents, and the policies.
 #[derive(Clone)]
 pub(crate) struct Reachable {
     /// Where the calls go.
     pub(crate) store: Arc<dyn Store>,
     /// Until when calls wait for a store that fails over; none: they do not.
     pub(crate) wait_until: Option<Instant>,
+    /// Who judges changes.
+    pub(crate) policies: Arc<Chain>,
 }
 
 /// What the host keeps for one instance, and drops with it.
@@ -53,8 +68,10 @@ pub(crate) struct Guest {
     pub(crate) messages: Messages,
     /// Counts its computing time.
     pub(crate) meter: Arc<Meter>,
-    /// The store; none while a component is loaded.
+    /// The store and the policies; none while a component is loaded, and for a policy.
     pub(crate) reachable: Option<Reachable>,
+    /// What the policies last said of this call's change.
+    pub(crate) reviews: Vec<Review>,
     /// Its memory.
     pub(crate) memory: Memory,
     lent_bytes: usize,
@@ -62,7 +79,7 @@ pub(crate) struct Guest {
 
 impl Guest {
     /// A wasmtime store with a new guest and all its limits.
-    pub(crate) fn fresh(shared: &Shared, reachable: Option<Reachable>) -> wasmtime::Store<Self> {
+    pub(crate) fn fresh(shared: &Shared, allowance: Allowance, reachable: Option<Reachable>) -> wasmtime::Store<Self> {
         let meter = Arc::new(Meter::default());
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
@@ -72,20 +89,26 @@ impl Guest {
             messages: Messages::default(),
             meter: Arc::clone(&meter),
             reachable,
-            memory: Memory { bytes: shared.limits.memory_bytes, refused: false },
+            reviews: Vec::new(),
+            memory: Memory { bytes: allowance.memory_bytes, refused: false },
             lent_bytes: 0,
         };
         let mut store = wasmtime::Store::new(&shared.wasmtime, guest);
         store.limiter(|guest| &mut guest.memory);
-        store.set_hostcall_fuel(MAX_BYTES_PER_HOST_CALL);
+        store.set_hostcall_fuel(allowance.host_call_bytes);
         store.set_max_component_handles(MAX_RESOURCES);
-        let computing = shared.limits.computing;
+        let computing = allowance.computing;
         // Yielding lets other calls have the thread, and the hard deadline be seen.
         store.epoch_deadline_callback(move |_| {
             if meter.spent() > computing { Err(OutOfTime(computing).into()) } else { Ok(UpdateDeadline::Yield(1)) }
         });
         store.set_epoch_deadline(1);
         store
+    }
+
+    /// What this call reaches.
+    pub(crate) fn reached(&self) -> wasmtime::Result<Reachable> {
+        self.reachable.clone().ok_or_else(|| NothingReachable.into())
     }
 
     /// Gives the component a handle to `content`.

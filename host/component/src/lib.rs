@@ -19,6 +19,7 @@ mod load;
 mod messages;
 mod meter;
 pub mod pinned;
+pub mod policies;
 mod routes;
 mod store_calls;
 #[cfg(feature = "testing")]

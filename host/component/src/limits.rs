@@ -23,7 +23,7 @@ pub struct Limits {
     pub deadline: Duration,
     /// How long a call may wait for its turn.
     pub queueing: Duration,
-    /// The linear memory of an instance.
+    /// The linear memory of an instance, and the most that a policy's entry may give it.
     pub memory_bytes: usize,
     /// How many calls may run at once.
     pub concurrency: u32,

@@ -10,8 +10,9 @@ use wasmtime::component::Component;
 use crate::bindings::ProtocolPre;
 use crate::engine::{Engine, Shared};
 use crate::form::{self, FormError};
-use crate::guest::Guest;
-use crate::{Failure, Route, fault, imports, routes};
+use crate::guest::{Allowance, Guest, MAX_BYTES_PER_HOST_CALL};
+use crate::imports::World;
+use crate::{Failure, Limits, Route, fault, imports, routes};
 
 /// The most routes that are looked through for every request.
 const MAX_ROUTES: usize = 256;
@@ -34,6 +35,19 @@ impl Loaded {
     /// The SHA-256 of the component's bytes, in hex.
     pub(crate) fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// What each of its instances may use.
+    pub(crate) fn allowance(&self) -> Allowance {
+        allowance(&self.shared.limits)
+    }
+}
+
+fn allowance(limits: &Limits) -> Allowance {
+    Allowance {
+        memory_bytes: limits.memory_bytes,
+        computing: limits.computing,
+        host_call_bytes: MAX_BYTES_PER_HOST_CALL,
     }
 }
 
@@ -68,7 +82,7 @@ impl Engine {
         let shared = &self.shared;
         let component = Component::from_binary(&shared.wasmtime, bytes)
             .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-        let forbidden = imports::forbidden(&component);
+        let forbidden = imports::forbidden(&component, World::Protocol);
         if !forbidden.is_empty() {
             return Err(LoadError::Imports(forbidden));
         }
@@ -127,7 +141,7 @@ fn ask_routes(shared: &Shared, pre: &ProtocolPre<Guest>) -> Result<Vec<Route>, S
 }
 
 async fn call_routes(shared: &Shared, pre: &ProtocolPre<Guest>) -> Result<Vec<Route>, Failure> {
-    let mut store = Guest::fresh(shared, None);
+    let mut store = Guest::fresh(shared, allowance(&shared.limits), None);
     let meter = Arc::clone(&store.data().meter);
     let asking = async {
         let instance = pre.instantiate_async(&mut store).await?;

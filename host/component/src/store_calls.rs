@@ -7,7 +7,7 @@ use wasmtime::component::Resource;
 
 use crate::bindings::tofu_state::backend::store;
 use crate::content::Content;
-use crate::fault::{NoStore, TooMuch};
+use crate::fault::TooMuch;
 use crate::guest::{Guest, Reachable};
 
 /// Keys in one `get-many`.
@@ -15,7 +15,7 @@ const MAX_KEYS: usize = 64;
 
 impl store::Host for Guest {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<store::Slot, store::Error>> {
-        let Reachable { store, wait_until } = self.reached()?;
+        let Reachable { store, wait_until, .. } = self.reached()?;
         let key = match parse(&key) {
             Ok(key) => key,
             Err(error) => return Ok(Err(error)),
@@ -59,7 +59,7 @@ impl store::Host for Guest {
         expected: store::Revision,
         retention: store::Retention,
     ) -> wasmtime::Result<Result<store::Outcome, store::Error>> {
-        let Reachable { store, wait_until } = self.reached()?;
+        let Reachable { store, wait_until, .. } = self.reached()?;
         let key = match parse(&key) {
             Ok(key) => key,
             Err(error) => return Ok(Err(error)),
@@ -82,7 +82,7 @@ impl store::Host for Guest {
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<Result<(), store::Error>> {
-        let Reachable { store, wait_until } = self.reached()?;
+        let Reachable { store, wait_until, .. } = self.reached()?;
         let key = match parse(&key) {
             Ok(key) => key,
             Err(error) => return Ok(Err(error)),
@@ -93,10 +93,6 @@ impl store::Host for Guest {
 }
 
 impl Guest {
-    fn reached(&self) -> wasmtime::Result<Reachable> {
-        self.reachable.clone().ok_or_else(|| NoStore.into())
-    }
-
     fn slot(
         &mut self,
         slot: Result<documents::Slot, documents::Error>,
@@ -119,7 +115,7 @@ impl Guest {
 
 /// All at once; those that a fail-over kept from being read, again until they are.
 async fn get_all(reached: &Reachable, keys: &[Key]) -> Vec<Result<documents::Slot, documents::Error>> {
-    let Reachable { store, wait_until } = reached;
+    let Reachable { store, wait_until, .. } = reached;
     let first = store.get_many(keys).await;
     let again = first.into_iter().zip(keys).map(|(slot, key)| async move {
         match slot {

@@ -9,6 +9,7 @@ pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod listener;
+pub mod policies;
 pub mod signals;
 pub mod stores;
 pub mod telemetry;

@@ -149,6 +149,7 @@ async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Noti
     let states = Arc::new(States {
         protocol: protocol.clone(),
         store,
+        policies: Arc::default(),
         store_wait: config.store_wait,
         access,
         settings: config.protocol,

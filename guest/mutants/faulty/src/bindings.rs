@@ -4,6 +4,7 @@
 wit_bindgen::generate!({
     path: "../../../wit",
     world: "protocol",
+    generate_all,
 });
 
 use super::handler::Faulty;

@@ -59,6 +59,8 @@ pub(crate) fn response(status: u16, headers: &[(&str, &str)], body: ReplyBody) -
             before: None,
             after: None,
             conflicts: 0,
+            denied_by: None,
+            quarantined: None,
             run_trace: None,
         },
     }

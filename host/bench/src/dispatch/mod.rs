@@ -77,7 +77,7 @@ fn compare(plan: &Plan, protocol: &Protocol, bytes: usize, cycles: u64) -> anyho
     let runtime = runtime(2)?;
     let states = Arc::new(States::new(bytes, 1));
     let memory = Arc::new(Memory::new());
-    let around = Surroundings { store: memory.clone(), store_wait: None };
+    let around = Surroundings { store: memory.clone(), store_wait: None, policies: Arc::default() };
     let native = Native::new(memory);
     let path = |side: &str| vec!["bench".to_owned(), side.to_owned()];
     let (mut natively, mut by_component) = (Vec::new(), Vec::new());
@@ -152,7 +152,7 @@ fn threads(plan: &Plan, protocol: &Protocol) -> anyhow::Result<(f64, f64)> {
 }
 
 async fn rate(protocol: &Protocol, length: Duration, round: usize) -> anyhow::Result<f64> {
-    let around = Surroundings { store: Arc::new(Memory::new()), store_wait: None };
+    let around = Surroundings { store: Arc::new(Memory::new()), store_wait: None, policies: Arc::default() };
     let states = Arc::new(States::new(SIZES[0].1, 2));
     let start = Instant::now();
     let clients: Vec<_> = (0..CLIENTS)

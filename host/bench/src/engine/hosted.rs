@@ -22,7 +22,7 @@ pub(super) struct Hosted {
 impl Hosted {
     pub(super) fn new(allocation: Allocation) -> anyhow::Result<Self> {
         let engine = Engine::new(Limits { allocation: Some(allocation), ..Limits::default() })?;
-        let around = Surroundings { store: Arc::new(Memory::new()), store_wait: None };
+        let around = Surroundings { store: Arc::new(Memory::new()), store_wait: None, policies: Arc::default() };
         Ok(Self { protocol: engine.load(BUILT_IN)?, around })
     }
 }

@@ -77,7 +77,8 @@ async fn a_fail_over_is_waited_out_where_the_route_waits() {
         for nth in 1..=4 {
             faults.fail(Call::get("a/b").nth(nth), Error::Unavailable("electing".to_owned()));
         }
-        let waiting = Surroundings { store: store.clone(), store_wait: Some(Duration::from_secs(20)) };
+        let waiting =
+            Surroundings { store: store.clone(), store_wait: Some(Duration::from_secs(20)), policies: Arc::default() };
         assert_eq!(text(faulty().handle(request(what), waiting).await).0, 200, "{what}");
         assert_eq!(faults.calls().get, 5);
     }
@@ -88,7 +89,7 @@ async fn all_calls_of_a_request_wait_for_one_time_together() {
     let wait = Duration::from_secs(20);
     let store = Arc::new(Reading(|| async { Err(Error::Unavailable("electing".to_owned())) }));
     let start = tokio::time::Instant::now();
-    let waiting = Surroundings { store, store_wait: Some(wait) };
+    let waiting = Surroundings { store, store_wait: Some(wait), policies: Arc::default() };
     assert_eq!(text(faulty().handle(request("get-twice/a/b"), waiting).await).0, 503);
     assert!((wait..wait * 3 / 2).contains(&start.elapsed()), "{:?}", start.elapsed());
 }

@@ -34,6 +34,12 @@ impl Paths {
         };
         !segments.is_empty() && !segments.iter().any(ambiguous) && self.0.is_match(segments.join("/"))
     }
+
+    /// Whether one of them matches a state's path as the protocol has checked it.
+    #[must_use]
+    pub fn match_path(&self, path: &str) -> bool {
+        self.0.is_match(path)
+    }
 }
 
 fn compile(glob: &str) -> Result<Glob, String> {

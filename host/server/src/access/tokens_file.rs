@@ -21,6 +21,7 @@ use tofu_state_component::Rights;
 
 use super::paths::Paths;
 use super::tokens::{Entry, SHARED, digest};
+use crate::config::file;
 
 /// What is hashed when the token was forgotten: `printf '' | sha256sum`, `echo | sha256sum`.
 const NOTHING: [&str; 3] = ["", "\n", "\r\n"];
@@ -65,7 +66,7 @@ enum Expiry {
 /// Every mistake, each with its line or its entry. No text of the file is repeated but names, paths and
 /// dates: somebody may have written a token where its digest belongs.
 pub fn parse(text: &str) -> Result<Vec<Entry>, Vec<String>> {
-    let file: File = toml::from_str(text).map_err(|error| vec![describe(text, &error)])?;
+    let file: File = toml::from_str(text).map_err(|error| vec![file::toml_mistake(text, &error)])?;
     let mut mistakes = Vec::new();
     let mut entries = Vec::new();
     let mut owners: BTreeMap<[u8; 32], String> = BTreeMap::new();
@@ -145,17 +146,6 @@ fn expiry(written: &Expiry) -> Result<OffsetDateTime, String> {
     };
     OffsetDateTime::parse(&text, &Rfc3339)
         .map_err(|_| format!("expires {text:?} is not a date and time with a zone: write 2027-01-31T00:00:00Z"))
-}
-
-fn describe(text: &str, error: &toml::de::Error) -> String {
-    let line = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .map(|before| before.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1));
-    match line {
-        Some(line) => format!("line {line}: {}", error.message()),
-        None => error.message().to_owned(),
-    }
 }
 
 #[cfg(test)]

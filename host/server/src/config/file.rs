@@ -26,6 +26,16 @@ pub fn read(path: &Path) -> io::Result<String> {
     }
 }
 
+/// A mistake in TOML, with its line. It repeats nothing of the text.
+#[must_use]
+pub fn toml_mistake(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before.map(|before| before.matches('\n').count().saturating_add(1)) {
+        Some(line) => format!("line {line}: {}", error.message()),
+        None => error.message().to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

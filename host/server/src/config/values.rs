@@ -53,7 +53,7 @@ pub(super) fn bind(text: &str) -> Result<Bind, Wrong> {
 }
 
 /// A duration such as `20s` or `1h 30m`, from `least` to `most`.
-pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, Wrong> {
+pub(crate) fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, Wrong> {
     let show = humantime::format_duration;
     let remedy = || format!("write a duration from {} to {}, such as `20s` or `15m`", show(least), show(most));
     let value =
@@ -68,7 +68,7 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Result<Du
 }
 
 /// A size such as `64MiB` (1024-based) or `64MB` (1000-based), from `least` to `most` bytes.
-pub(super) fn size(text: &str, least: u64, most: u64) -> Result<usize, Wrong> {
+pub(crate) fn size(text: &str, least: u64, most: u64) -> Result<usize, Wrong> {
     let show = |bytes: u64| bytesize::ByteSize::b(bytes).display().iec();
     let remedy = || match most {
         u64::MAX => format!("write a size of at least {}, such as `64MiB`", show(least)),

@@ -9,6 +9,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use time::OffsetDateTime;
+use tofu_state_component::policies::Chain;
 use tofu_state_component::{BodySize, Caller, Protocol, Reply, Right, Rights, Route, Settings, Surroundings, exchange};
 use tofu_state_store::{Blob, Store};
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,8 @@ pub struct States {
     pub protocol: Protocol,
     /// Where states lie.
     pub store: Arc<dyn Store>,
+    /// The policies that judge changes.
+    pub policies: Arc<Chain>,
     /// How long a request that the component says waits does wait for a store that fails over.
     pub store_wait: Option<Duration>,
     /// Who is let in.
@@ -138,7 +141,11 @@ impl States {
     /// Calls the component in a task that goes on to its end, record included, when the caller goes away.
     async fn call(&self, request: exchange::Request, waits: bool, mut record: Record) -> Response<Full<Bytes>> {
         let request_id = request.request_id.clone();
-        let around = Surroundings { store: record.noting(&self.store), store_wait: self.store_wait.filter(|_| waits) };
+        let around = Surroundings {
+            store: record.noting(&self.store),
+            store_wait: self.store_wait.filter(|_| waits),
+            policies: Arc::clone(&self.policies),
+        };
         let protocol = self.protocol.clone();
         let budget = self.budget.clone();
         let task = self.calls.spawn(async move {
@@ -160,6 +167,7 @@ impl States {
 fn answer(reply: Reply, budget: &Budget, mut record: Record, request_id: &str) -> Response<Full<Bytes>> {
     let response = reply::response(&reply, budget);
     record.event(reply.event);
+    record.reviews(reply.reviews);
     match response {
         Ok(response) => {
             record.finish(reply.status);

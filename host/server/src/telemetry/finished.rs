@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tofu_state_component::policies::Review;
 use tofu_state_component::{CallerKind, Event, Operation, Right, Times, TraceContext};
 
 use super::store_calls::StoreCall;
@@ -37,6 +38,8 @@ pub struct Finished {
     pub status: u16,
     /// What the component tells of it; none: it did not answer.
     pub event: Option<Event>,
+    /// What the policies said of its change, in order.
+    pub reviews: Vec<Review>,
     /// The stable word of a refusal of the host's own; none: the component's answer was sent.
     pub refusal: Option<&'static str>,
     /// The caller's trace.
@@ -96,6 +99,18 @@ impl Finished {
     #[must_use]
     pub fn state_path(&self) -> Option<&str> {
         self.event.as_ref().map(|event| event.path.as_str()).filter(|path| !path.is_empty())
+    }
+
+    /// The policy that denied its change.
+    #[must_use]
+    pub fn denied_by(&self) -> Option<&str> {
+        self.event.as_ref().and_then(|event| event.denied_by.as_deref())
+    }
+
+    /// The key under which a refused state is kept aside.
+    #[must_use]
+    pub fn quarantined(&self) -> Option<&str> {
+        self.event.as_ref().and_then(|event| event.quarantined.as_deref())
     }
 
     /// It broke a lock.

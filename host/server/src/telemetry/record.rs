@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
+use tofu_state_component::policies::Review;
 use tofu_state_component::{CallerKind, Event, Right, Times};
 use tofu_state_store::Store;
 
@@ -50,6 +51,7 @@ impl Record {
             duration: Duration::ZERO,
             status: GONE,
             event: None,
+            reviews: Vec::new(),
             refusal: Some("caller-gone"),
             trace: head::trace(&parts.headers),
             call: None,
@@ -83,6 +85,11 @@ impl Record {
     /// The component has answered. What it tells is recorded even if its answer cannot be sent.
     pub fn event(&mut self, event: Event) {
         self.note(|finished| finished.event = Some(event));
+    }
+
+    /// What the policies said of the request's change.
+    pub fn reviews(&mut self, reviews: Vec<Review>) {
+        self.note(|finished| finished.reviews = reviews);
     }
 
     /// The component's answer is sent.

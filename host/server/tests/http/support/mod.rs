@@ -89,6 +89,7 @@ impl Server {
         let states = Arc::new(States {
             protocol,
             store: options.store,
+            policies: Arc::default(),
             store_wait: None,
             access: access.clone(),
             settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2 },

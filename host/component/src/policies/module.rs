@@ -1,0 +1,175 @@
+//! A loaded module, and each of its calls: in a fresh instance, with limits, measured.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+use super::bindings::policy::PolicyModulePre;
+use super::bindings::state_policy::{self, StatePolicyModulePre};
+use super::contract::{self, Change, Context, Example, Verdict};
+use super::entry::Limits;
+use crate::content::Content;
+use crate::engine::Shared;
+use crate::guest::{Allowance, Guest};
+use crate::{Failure, bindings, fault, wasi};
+
+/// Bytes that one host call of a review, or its verdict, may move into the host: a reason and labels are
+/// small, and a gigabyte of them ends the review before it is copied.
+const REVIEW_BYTES: usize = 64 << 10;
+
+/// The same for a module's examples.
+const EXAMPLES_BYTES: usize = 4 << 20;
+
+/// A policy module that is ready to be asked. Cheap to clone.
+#[derive(Clone)]
+pub struct PolicyModule {
+    pub(super) loaded: Arc<Loaded>,
+}
+
+/// Which of the two worlds a module is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// `policy-module`: it sees changes.
+    Policy,
+    /// `state-policy-module`: it reads states as well.
+    StatePolicy,
+}
+
+pub(super) struct Loaded {
+    pub(super) shared: Arc<Shared>,
+    pub(super) kind: Kind,
+    pub(super) digest: Arc<str>,
+    pub(super) size: usize,
+}
+
+pub(super) enum Kind {
+    Policy(PolicyModulePre<Guest>),
+    StatePolicy(StatePolicyModulePre<Guest>),
+}
+
+/// What modules can reach: nothing of WASI that is not empty, and the states that a review is about.
+pub(crate) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    bindings::tofu_state::policy::types::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    state_policy::tofu_state::policy::states::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    wasi::link(&mut linker)?;
+    Ok(linker)
+}
+
+impl contract::Host for Guest {}
+
+impl PolicyModule {
+    /// The SHA-256 of the module's bytes, in hex.
+    #[must_use]
+    pub fn digest(&self) -> &Arc<str> {
+        &self.loaded.digest
+    }
+
+    /// The size of the module in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.loaded.size
+    }
+
+    /// The world that it is of.
+    #[must_use]
+    pub fn world(&self) -> World {
+        match self.loaded.kind {
+            Kind::Policy(_) => World::Policy,
+            Kind::StatePolicy(_) => World::StatePolicy,
+        }
+    }
+
+    /// Judges a change in a fresh instance. The states are for a module of the world `state-policy-module`.
+    /// What the verdict says is not bounded here but by the bytes that a call may move.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn review(
+        &self,
+        change: &Change,
+        context: &Context,
+        limits: &Limits,
+        current: Option<Bytes>,
+        proposed: Option<Bytes>,
+    ) -> Result<Verdict, Failure> {
+        let mut store = self.store(limits, REVIEW_BYTES);
+        let meter = Arc::clone(&store.data().meter);
+        let call = async {
+            match &self.loaded.kind {
+                Kind::Policy(pre) => {
+                    let module = pre.instantiate_async(&mut store).await?;
+                    module.tofu_state_policy_policy().call_review(&mut store, change, context).await
+                }
+                Kind::StatePolicy(pre) => {
+                    let current = lent(&mut store, current)?;
+                    let proposed = lent(&mut store, proposed)?;
+                    let module = pre.instantiate_async(&mut store).await?;
+                    let policy = module.tofu_state_policy_state_policy();
+                    policy.call_review(&mut store, change, context, current, proposed).await
+                }
+            }
+        };
+        let answer = meter.charge(call).await;
+        answer.map_err(|error| fault::diagnose(&error, store.data()))
+    }
+
+    /// What the module says of a configuration.
+    pub(super) async fn check(&self, configuration: &str, limits: &Limits) -> Result<Result<(), String>, Failure> {
+        let mut store = self.store(limits, REVIEW_BYTES);
+        let meter = Arc::clone(&store.data().meter);
+        let call = async {
+            match &self.loaded.kind {
+                Kind::Policy(pre) => {
+                    let module = pre.instantiate_async(&mut store).await?;
+                    module.tofu_state_policy_module().call_check(&mut store, configuration).await
+                }
+                Kind::StatePolicy(pre) => {
+                    let module = pre.instantiate_async(&mut store).await?;
+                    module.tofu_state_policy_module().call_check(&mut store, configuration).await
+                }
+            }
+        };
+        let answer = meter.charge(call).await;
+        answer.map_err(|error| fault::diagnose(&error, store.data()))
+    }
+
+    /// The module's own examples.
+    pub(super) async fn examples(&self, limits: &Limits) -> Result<Vec<Example>, Failure> {
+        let mut store = self.store(limits, EXAMPLES_BYTES);
+        let meter = Arc::clone(&store.data().meter);
+        let call = async {
+            match &self.loaded.kind {
+                Kind::Policy(pre) => {
+                    let module = pre.instantiate_async(&mut store).await?;
+                    module.tofu_state_policy_module().call_examples(&mut store).await
+                }
+                Kind::StatePolicy(pre) => {
+                    let module = pre.instantiate_async(&mut store).await?;
+                    module.tofu_state_policy_module().call_examples(&mut store).await
+                }
+            }
+        };
+        let answer = meter.charge(call).await;
+        answer.map_err(|error| fault::diagnose(&error, store.data()))
+    }
+
+    fn store(&self, limits: &Limits, host_call_bytes: usize) -> wasmtime::Store<Guest> {
+        let allowance = Allowance { memory_bytes: limits.memory_bytes, computing: limits.computing, host_call_bytes };
+        Guest::fresh(&self.loaded.shared, allowance, None)
+    }
+}
+
+impl std::fmt::Debug for PolicyModule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PolicyModule").field("digest", &self.loaded.digest).finish_non_exhaustive()
+    }
+}
+
+/// A handle that the module borrows; the state itself goes with the instance.
+fn lent(store: &mut wasmtime::Store<Guest>, state: Option<Bytes>) -> wasmtime::Result<Option<Resource<Content>>> {
+    let Some(state) = state else { return Ok(None) };
+    let own = store.data_mut().lend(Content::Plain(state))?;
+    Ok(Some(Resource::new_borrow(own.rep())))
+}

@@ -1,0 +1,106 @@
+//! From the policy file's entries to a chain: modules are fetched, loaded, asked whether they take their
+//! configuration, and tried on their own examples. It blocks: call it on a thread that may.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use tofu_state_component::Engine;
+use tofu_state_component::policies::{Chain, Entry, LINEAGE_GUARD, PathFilter, built_in};
+
+use super::file::{Source, Wanted};
+use crate::access::paths::Paths;
+
+/// The largest module, see `host/component`.
+const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// Why entries do not become a chain: every mistake, each with its entry's name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Unmade(pub Vec<String>);
+
+/// Makes a chain; `fetch` gives a module's bytes, see [`local`].
+///
+/// # Errors
+/// See [`Unmade`].
+pub fn chain(
+    engine: &Engine,
+    wanted: Vec<Wanted>,
+    mut fetch: impl FnMut(&Source) -> Result<Cow<'static, [u8]>, String>,
+) -> Result<Chain, Unmade> {
+    let mut mistakes = Vec::new();
+    let mut entries = Vec::new();
+    for wanted in wanted {
+        let name = wanted.name.clone();
+        match fetch(&wanted.source).and_then(|bytes| entry(engine, wanted, &bytes)) {
+            Ok(entry) => entries.push(entry),
+            Err(why) => mistakes.push(format!("policy {name:?}: {why}")),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(Unmade(mistakes));
+    }
+    Chain::new(entries).map_err(|error| Unmade(vec![error.to_string()]))
+}
+
+/// The chain where no `POLICY_FILE` is given: the guard of serials and lineages.
+///
+/// # Errors
+/// See [`Unmade`].
+pub fn default_chain(engine: &Engine) -> Result<Chain, Unmade> {
+    let text = format!("[[policy]]\nname = \"{LINEAGE_GUARD}\"\nbuiltin = \"{LINEAGE_GUARD}\"\n");
+    chain(engine, super::parse(&text).map_err(Unmade)?, local(Path::new("")))
+}
+
+/// Whether the guard of serials and lineages is among the policies, enforced on all states.
+#[must_use]
+pub fn is_guarded(wanted: &[Wanted]) -> bool {
+    use tofu_state_component::policies::Mode;
+    let guard = Source::BuiltIn(LINEAGE_GUARD.to_owned());
+    wanted.iter().any(|wanted| wanted.source == guard && wanted.mode == Mode::Enforce && wanted.paths.is_none())
+}
+
+/// Gives the modules that are built in, and those in files; relative paths begin at `folder`, where the policy
+/// file lies.
+pub fn local(folder: &Path) -> impl FnMut(&Source) -> Result<Cow<'static, [u8]>, String> {
+    let folder = folder.to_owned();
+    move |source| match source {
+        Source::BuiltIn(name) => {
+            let found = built_in().iter().find(|(known, _)| known == name);
+            found.map(|(_, bytes)| Cow::Borrowed(*bytes)).ok_or_else(|| format!("no module {name:?} is built in"))
+        }
+        Source::File { path, sha256 } => read(&folder.join(path), sha256).map(Cow::Owned),
+        Source::Oci(reference) => Err(format!("{reference}: this release takes no modules from registries")),
+    }
+}
+
+fn read(path: &Path, sha256: &str) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    // Before it is opened: to open a pipe is to wait for its other end.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(format!("{}: not a regular file", path.display()));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(LARGEST.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    let found = hex::encode(Sha256::digest(&bytes));
+    if found == sha256 {
+        Ok(bytes)
+    } else {
+        Err(format!("{}: its SHA-256 is {found}, not the {sha256} of its entry", path.display()))
+    }
+}
+
+fn entry(engine: &Engine, wanted: Wanted, bytes: &[u8]) -> Result<Entry, String> {
+    let module = engine.load_policy(bytes).map_err(|error| error.to_string())?;
+    module.prove(&wanted.configuration, &wanted.limits).map_err(|error| error.to_string())?;
+    let Wanted { name, source: _, mode, on_error, paths, needs, uncounted, configuration, limits } = wanted;
+    let paths = paths.map(filter);
+    Ok(Entry { name: name.into(), module, mode, on_error, paths, needs, uncounted, configuration, limits })
+}
+
+fn filter(paths: Paths) -> PathFilter {
+    Arc::new(move |path| paths.match_path(path))
+}

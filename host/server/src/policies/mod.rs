@@ -1,0 +1,7 @@
+//! The operator's policies: what `POLICY_FILE` says, and the chain that is made of it.
+
+pub mod file;
+pub mod make;
+
+pub use file::{Source, Wanted, parse};
+pub use make::{Unmade, chain};
