@@ -52,6 +52,7 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
     let states = Arc::new(States {
         protocol,
         store,
+        policies: Arc::default(),
         store_wait: config.store_wait,
         access: Access::new(tokens.clone()),
         settings: config.protocol,
