@@ -5,10 +5,11 @@
 WASM := wasm32-wasip2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers run test quick build lint bench fuzz
+.PHONY: help setup peers run test quick build lint bench fuzz \
+	chart-test chart-package static image image-check version release-notes sbom
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Adds the WebAssembly target to the Rust toolchain if it is missing
 	@test -d "$$(rustc --print target-libdir --target $(WASM))" || rustup target add $(WASM)
@@ -28,12 +29,20 @@ quick: setup ## Runs the native tests of the protocol and the stores: seconds
 build: setup ## Builds the release binary, target/release/tofu-state
 	cargo build --release -p tofu-state
 
-lint: setup ## Format, clippy (host and guest), licences and sources of dependencies
+chart-test: setup ## Tests the chart with the real helm, the schemas of Kubernetes, and the server itself (UPDATE_GOLDEN=1 rewrites golden output)
+	@tools/fetch-peers helm
+	cargo build -p tofu-state
+	TOFU_STATE_PROGRAM="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/tofu-state" \
+		"$$(tools/python-env)/bin/python" -m unittest discover --start-directory chart/tests
+
+lint: setup ## Format, clippy (host and guest), licences and sources of dependencies, Containerfile, workflows
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy -p tofu-state-protocol -p tofu-state-faulty -p tofu-state-faulty-policy --target $(WASM) -- -D warnings
 	tools/cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
+	"$$(tools/python-env)/bin/hadolint" Containerfile
+	tools/run actionlint
 
 bench: setup peers ## Measures each layer against its floor, release build; writes bench/results (BENCH=--quick: a minute)
 	cargo build --release -p tofu-state -p tofu-state-bench
@@ -41,3 +50,44 @@ bench: setup peers ## Measures each layer against its floor, release build; writ
 
 fuzz: setup ## Runs the protocol's property tests with many cases (PROPTEST_CASES, 20000)
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} cargo test --lib -p tofu-state-protocol
+
+# What follows is for releases: docs/RELEASE.md.
+
+VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+REVISION := $(shell git rev-parse HEAD 2>/dev/null)
+IMAGE ?= tofu-state
+ARTIFACTS := target/release-artifacts
+# Times in what is built are the commit's, not the clock's.
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+static: ## Builds the static release binary as the image holds it (musl)
+	tools/build-static
+
+image: ## Builds the image with podman or docker: IMAGE:VERSION
+	@engine=$$(command -v podman || command -v docker) || { echo "make image needs podman or docker on PATH; make image-check takes the same steps without either" >&2; exit 1; }; \
+	"$$engine" info >/dev/null 2>&1 || { echo "make image: $$engine is there, but no engine answers it; make image-check takes the same steps without one" >&2; exit 1; }; \
+	set -- --file Containerfile --tag "$(IMAGE):$(VERSION)" --build-arg "VERSION=$(VERSION)" \
+		--build-arg "REVISION=$(REVISION)" --build-arg "SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH)"; \
+	case $$engine in *podman) set -- "$$@" --format docker --timestamp "$(SOURCE_DATE_EPOCH)" ;; esac; \
+	"$$engine" build "$$@" .
+
+image-check: ## Takes the Containerfile's steps without a container engine, and runs the result in a root of its own (15 minutes)
+	tools/image-root target/image
+	tools/image-check target/image
+
+version: ## Prints the next version, reckoned from the commits
+	@tools/release version
+
+release-notes: ## Prints the release notes of the next version
+	@tools/release notes
+
+sbom: ## Writes the bill of materials (CycloneDX) of the release binary
+	@mkdir -p $(ARTIFACTS)
+	tools/cargo-cyclonedx --manifest-path host/server/Cargo.toml --format json --no-build-deps --spec-version 1.5 \
+		--override-filename tofu-state.cdx
+	@find . -path ./target -prune -o -name 'tofu-state.cdx.json' ! -path './host/server/*' -exec rm {} +
+	mv host/server/tofu-state.cdx.json $(ARTIFACTS)/
+
+chart-package: ## Packages the chart
+	@mkdir -p $(ARTIFACTS)
+	tools/run helm package chart/tofu-state --destination $(ARTIFACTS)
