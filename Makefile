@@ -3,6 +3,7 @@
 
 # The component is built for this target by host/component/build.rs.
 WASM := wasm32-wasip2
+POLICIES := kit lineage-guard version-pin deletion-guard freeze require-lock encrypted-only
 
 .DEFAULT_GOAL := help
 .PHONY: help setup peers run test quick build lint bench fuzz \
@@ -39,7 +40,7 @@ lint: setup ## Format, clippy (host and guest), licences and sources of dependen
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy -p tofu-state-protocol -p tofu-state-faulty -p tofu-state-faulty-policy --target $(WASM) -- -D warnings
+	cargo clippy -p tofu-state-protocol -p tofu-state-faulty -p tofu-state-faulty-policy $(POLICIES:%=-p tofu-state-policy-%) --target $(WASM) -- -D warnings
 	tools/cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
 	"$$(tools/python-env)/bin/hadolint" Containerfile
 	tools/run actionlint

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 /// The policies that are shipped: `guest/policies/<name>`, a package called `tofu-state-<name>`.
-const POLICIES: &[&str] = &[];
+const POLICIES: &[&str] =
+    &["lineage-guard", "version-pin", "deletion-guard", "freeze", "require-lock", "encrypted-only"];
 
 const TARGET: &str = "wasm32-wasip2";
 
@@ -42,8 +43,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     }
     check_target()?;
     let nested = Nested { target_dir: target_dir(&out)?.join("guest"), workspace, out };
-    nested.component("tofu-state-protocol", &[], "protocol.wasm")?;
-    nested.policies()?;
+    nested.shipped()?;
     if env::var_os("CARGO_FEATURE_TESTING").is_some() {
         println!("cargo::rerun-if-changed={}", nested.workspace.join("guest/mutants/faulty").display());
         nested.component("tofu-state-faulty", &[], "faulty.wasm")?;
@@ -65,12 +65,18 @@ struct Nested {
 }
 
 impl Nested {
-    /// Builds the policies that are shipped, and lists them for `src/policies/built_in.rs`.
-    fn policies(&self) -> Result<(), Box<dyn Error>> {
+    /// Builds the protocol and the policies that are shipped, in one call of cargo, and lists the policies for
+    /// `src/policies/built_in.rs`.
+    fn shipped(&self) -> Result<(), Box<dyn Error>> {
+        let packages: Vec<_> = POLICIES.iter().map(|name| format!("tofu-state-policy-{name}")).collect();
+        let mut options = vec!["--package", "tofu-state-protocol"];
+        packages.iter().for_each(|package| options.extend(["--package", package]));
+        self.cargo(&options)?;
+        self.take("tofu-state-protocol", "protocol.wasm")?;
         let mut list = String::from("&[");
-        for name in POLICIES {
+        for (name, package) in POLICIES.iter().zip(&packages) {
             let file = format!("policy-{name}.wasm");
-            self.component(&format!("tofu-state-{name}"), &[], &file)?;
+            self.take(package, &file)?;
             let path = self.out.join(&file);
             list.push_str(&format!("({name:?}, include_bytes!({path:?}).as_slice()),"));
         }
@@ -80,6 +86,11 @@ impl Nested {
 
     /// Builds `package` and puts the component into `OUT_DIR` as `name`.
     fn component(&self, package: &str, options: &[&str], name: &str) -> Result<(), Box<dyn Error>> {
+        self.cargo(&[&["--package", package], options].concat())?;
+        self.take(package, name)
+    }
+
+    fn cargo(&self, options: &[&str]) -> Result<(), Box<dyn Error>> {
         let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         for (variable, _) in env::vars_os() {
             let text = variable.to_string_lossy();
@@ -90,14 +101,19 @@ impl Nested {
         }
         let status = cargo
             .current_dir(&self.workspace)
-            .args(["build", "--locked", "--profile", "guest", "--target", TARGET, "--package", package])
+            .args(["build", "--locked", "--profile", "guest", "--target", TARGET])
             .arg("--target-dir")
             .arg(&self.target_dir)
             .args(options)
             .status()?;
-        if !status.success() {
-            return Err(format!("the component {package} could not be built; cargo's messages stand above").into());
+        if status.success() {
+            return Ok(());
         }
+        Err(format!("`cargo build {}` failed; cargo's messages stand above", options.join(" ")).into())
+    }
+
+    /// Puts the component that was built of `package` into `OUT_DIR` as `name`.
+    fn take(&self, package: &str, name: &str) -> Result<(), Box<dyn Error>> {
         let file = format!("{}.wasm", package.replace('-', "_"));
         let built = self.target_dir.join(TARGET).join("guest").join(file);
         fs::copy(&built, self.out.join(name)).map_err(|error| format!("{}: {error}", built.display()))?;

@@ -1,14 +1,14 @@
 //! What the host calls.
 
 use crate::behaviour;
-use crate::bindings::types::{Caller, Change, Context, Example, Expectation, Operation, Verdict};
+use crate::bindings::types::{Caller, Change, Context, Example, Expectation, Needs, Operation, Verdict};
 use crate::bindings::{Module, Policy};
 
 /// The component.
 pub(crate) struct Faulty;
 
 impl Module for Faulty {
-    fn check(configuration: String) -> Result<(), String> {
+    fn check(configuration: String, _: Needs) -> Result<(), String> {
         if configuration == "unknown" { Err("what is \"unknown\"?".to_owned()) } else { Ok(()) }
     }
 

@@ -48,6 +48,13 @@ pub struct Needs {
     pub state: bool,
 }
 
+impl From<Needs> for super::contract::Needs {
+    fn from(Needs { current, resources, state }: Needs) -> Self {
+        let flag = |set, flag| if set { flag } else { Self::empty() };
+        flag(current, Self::CURRENT) | flag(resources, Self::RESOURCES) | flag(state, Self::STATE)
+    }
+}
+
 /// What one review may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -8,7 +8,7 @@ use wasmtime::component::{HasSelf, Linker, Resource};
 use super::bindings::policy::PolicyModulePre;
 use super::bindings::state_policy::{self, StatePolicyModulePre};
 use super::contract::{self, Change, Context, Example, Verdict};
-use super::entry::Limits;
+use super::entry::{Limits, Needs};
 use crate::content::Content;
 use crate::engine::Shared;
 use crate::guest::{Allowance, Guest};
@@ -115,19 +115,25 @@ impl PolicyModule {
         answer.map_err(|error| fault::diagnose(&error, store.data()))
     }
 
-    /// What the module says of a configuration.
-    pub(super) async fn check(&self, configuration: &str, limits: &Limits) -> Result<Result<(), String>, Failure> {
+    /// What the module says of a configuration, and of what its entry grants.
+    pub(super) async fn check(
+        &self,
+        configuration: &str,
+        granted: Needs,
+        limits: &Limits,
+    ) -> Result<Result<(), String>, Failure> {
+        let granted = granted.into();
         let mut store = self.store(limits, REVIEW_BYTES);
         let meter = Arc::clone(&store.data().meter);
         let call = async {
             match &self.loaded.kind {
                 Kind::Policy(pre) => {
                     let module = pre.instantiate_async(&mut store).await?;
-                    module.tofu_state_policy_module().call_check(&mut store, configuration).await
+                    module.tofu_state_policy_module().call_check(&mut store, configuration, granted).await
                 }
                 Kind::StatePolicy(pre) => {
                     let module = pre.instantiate_async(&mut store).await?;
-                    module.tofu_state_policy_module().call_check(&mut store, configuration).await
+                    module.tofu_state_policy_module().call_check(&mut store, configuration, granted).await
                 }
             }
         };

@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::contract::{Expectation, Verdict};
-use super::entry::Limits;
+use super::entry::{Limits, Needs};
 use super::module::PolicyModule;
 use crate::Failure;
 
@@ -38,28 +38,28 @@ pub enum Unproven {
 }
 
 impl PolicyModule {
-    /// Asks the module whether it takes `configuration`, and lets it judge its own examples; how many there
+    /// Asks the module whether `configuration` and what is `granted` will do, and lets it judge its own examples; how many there
     /// were. It blocks for as long as the module computes: call it on a thread that may.
     ///
     /// # Errors
     /// See [`Unproven`].
-    pub fn prove(&self, configuration: &str, limits: &Limits) -> Result<usize, Unproven> {
+    pub fn prove(&self, configuration: &str, granted: Needs, limits: &Limits) -> Result<usize, Unproven> {
         // On a thread of its own: this may be called inside a runtime, where nothing can be waited for.
         let prove = || -> Result<usize, Unproven> {
             let host = |error: std::io::Error| Unproven::Host(error.to_string());
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(host)?;
-            runtime.block_on(self.try_out(configuration, limits))
+            runtime.block_on(self.try_out(configuration, granted, limits))
         };
         thread::scope(|scope| scope.spawn(prove).join())
             .unwrap_or_else(|_| Err(Unproven::Host("the host panicked".to_owned())))
     }
 
-    async fn try_out(&self, configuration: &str, limits: &Limits) -> Result<usize, Unproven> {
+    async fn try_out(&self, configuration: &str, granted: Needs, limits: &Limits) -> Result<usize, Unproven> {
         let failed = |when: &str| {
             let when = when.to_owned();
             move |failure| Unproven::Failed(when, failure)
         };
-        let checked = self.check(configuration, limits).await.map_err(failed("on its configuration"))?;
+        let checked = self.check(configuration, granted, limits).await.map_err(failed("on its configuration"))?;
         checked.map_err(|why| Unproven::Configuration(super::text::reason(&why)))?;
         let examples = self.examples(limits).await.map_err(failed("when asked for its examples"))?;
         if examples.len() > MAX_EXAMPLES {

@@ -17,4 +17,5 @@ mod on_demand;
 mod outside;
 mod protocol;
 mod replies;
+mod shipped;
 mod store;

@@ -95,7 +95,7 @@ fn read(path: &Path, sha256: &str) -> Result<Vec<u8>, String> {
 
 fn entry(engine: &Engine, wanted: Wanted, bytes: &[u8]) -> Result<Entry, String> {
     let module = engine.load_policy(bytes).map_err(|error| error.to_string())?;
-    module.prove(&wanted.configuration, &wanted.limits).map_err(|error| error.to_string())?;
+    module.prove(&wanted.configuration, wanted.needs, &wanted.limits).map_err(|error| error.to_string())?;
     let Wanted { name, source: _, mode, on_error, paths, needs, uncounted, configuration, limits } = wanted;
     let paths = paths.map(filter);
     Ok(Entry { name: name.into(), module, mode, on_error, paths, needs, uncounted, configuration, limits })
