@@ -3,10 +3,13 @@
 //! A document of another format, or one that cannot be read, is an error that names its key; it is
 //! never taken for "nothing there" and never written over.
 
+mod fields;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{StateSummary, TraceContext};
+use crate::json::Glimpse;
 use crate::reply::Refusal;
 
 /// The format that this release reads and writes.
@@ -15,7 +18,7 @@ const FORMAT: u32 = 1;
 const REMEMBERED: usize = 8;
 
 /// What is known of a state that lies in the store: the meta part of `<group>/<project>`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum StateDocument {
     /// A state; its bytes are the document's content.
@@ -39,7 +42,7 @@ impl StateDocument {
 }
 
 /// What is known of a state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StateRecord {
     /// Size in bytes.
     pub size: u64,
@@ -50,10 +53,9 @@ pub struct StateRecord {
     /// `lineage` of the state.
     pub lineage: String,
     /// `terraform_version` of the state.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_version: Option<String>,
     /// Encrypted by the client.
-    #[serde(default)]
     pub encrypted: bool,
     /// Who wrote it.
     #[serde(flatten)]
@@ -61,10 +63,10 @@ pub struct StateRecord {
 }
 
 /// What is known of a deletion.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeletedRecord {
     /// `serial` of the state that was deleted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<u64>,
     /// Who deleted it.
     #[serde(flatten)]
@@ -72,19 +74,19 @@ pub struct DeletedRecord {
 }
 
 /// Who wrote a document, when, and under which lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Written {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub written: u64,
     /// The caller's name.
     pub by: String,
     /// The ID of the lock that the writer held; none: nobody held it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lock_id: Option<String>,
 }
 
 /// The document `<group>/<project>.lock`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LockDocument {
     /// Who holds the lock.
     #[serde(flatten)]
@@ -93,12 +95,12 @@ pub struct LockDocument {
     /// refused, and one of their UNLOCK is a replay.
     pub released: Vec<String>,
     /// The lock IDs that were broken last, oldest first. A late duplicate of their LOCK is refused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<String>,
 }
 
 /// Who holds a lock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum LockStatus {
     /// Somebody.
@@ -110,12 +112,12 @@ pub enum LockStatus {
 }
 
 /// Who holds a lock, and since when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Held {
     /// The lock's ID.
     pub id: String,
     /// `Who` of the LockInfo.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub who: Option<String>,
     /// The LockInfo as the client sent it.
     pub info: String,
@@ -124,20 +126,24 @@ pub struct Held {
     /// The caller's name.
     pub by: String,
     /// The trace of the run that holds it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceContext>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Enveloped<T> {
-    format: u32,
-    #[serde(flatten)]
-    document: T,
+/// A kind of document that can be read.
+pub trait Document: Sized {
+    /// Its fields as they lie in the store, `format` among them.
+    type Fields: DeserializeOwned;
+
+    /// The document with these fields, if they are those of its format and fit together.
+    fn of(fields: Self::Fields) -> Option<Self>;
 }
 
-#[derive(Deserialize)]
-struct FormatOnly {
-    format: Option<serde_json::Value>,
+#[derive(Serialize)]
+struct Enveloped<'a, T> {
+    format: u32,
+    #[serde(flatten)]
+    document: &'a T,
 }
 
 /// The bytes of a document.
@@ -150,20 +156,30 @@ pub fn encode<T: Serialize>(document: &T) -> Vec<u8> {
 ///
 /// # Errors
 /// [`Refusal::ForeignDocument`] names the key and what is wrong with the document.
-pub fn decode<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Refusal> {
-    let foreign = |why: String| Refusal::ForeignDocument { key: key.to_owned(), why };
-    let format = serde_json::from_slice::<FormatOnly>(bytes)
-        .map_err(|_| foreign("it is not a JSON object".to_owned()))?
-        .format
-        .ok_or_else(|| foreign("it has no `format`".to_owned()))?;
-    if format != FORMAT {
-        // Only a number is told: anything else may be content of somebody else's.
-        let told = format.as_u64().map_or_else(|| "no number".to_owned(), |format| format.to_string());
-        return Err(foreign(format!("its format is {told}, this release knows {FORMAT}")));
+pub fn decode<T: Document>(key: &str, bytes: &[u8]) -> Result<T, Refusal> {
+    let document = serde_json::from_slice(bytes).ok().and_then(T::of);
+    document.ok_or_else(|| Refusal::ForeignDocument { key: key.to_owned(), why: foreign(bytes) })
+}
+
+/// What is wrong with a document that is not ours. A higher format comes before all else: its fields are
+/// another release's.
+fn foreign(bytes: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct FormatOnly {
+        format: Option<Glimpse>,
     }
-    serde_json::from_slice::<Enveloped<T>>(bytes)
-        .map(|enveloped| enveloped.document)
-        .map_err(|_| foreign("its fields are not those of format 1".to_owned()))
+    match serde_json::from_slice(bytes) {
+        Err(_) => "it is not a JSON object".to_owned(),
+        Ok(FormatOnly { format: None }) => "it has no `format`".to_owned(),
+        Ok(FormatOnly { format: Some(Glimpse::Number(format)) }) if format == u64::from(FORMAT) => {
+            format!("its fields are not those of format {FORMAT}")
+        }
+        Ok(FormatOnly { format: Some(Glimpse::Number(format)) }) => {
+            format!("its format is {format}, this release knows {FORMAT}")
+        }
+        // Anything but a number may be content of somebody else's.
+        Ok(_) => format!("its format is no number, this release knows {FORMAT}"),
+    }
 }
 
 impl LockDocument {
@@ -215,21 +231,21 @@ impl StateRecord {
     }
 }
 
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// Lower-case hexadecimal.
 #[must_use]
 pub fn to_hex(digest: &[u8; 32]) -> String {
-    use std::fmt::Write;
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |value: u8| HEX_DIGITS.get(usize::from(value)).map_or('0', |digit| char::from(*digit));
+    digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// The digest of hexadecimal text; zeros where it is none (it is only told, never compared).
 fn from_hex(text: &str) -> [u8; 32] {
+    let value = |digit: Option<&u8>| digit.and_then(|digit| char::from(*digit).to_digit(16)).unwrap_or_default() as u8;
     let mut digest = [0; 32];
     for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).unwrap_or_default();
+        *byte = value(pair.first()) << 4 | value(pair.get(1));
     }
     digest
 }
@@ -287,6 +303,15 @@ mod tests {
             String::from_utf8(encode(&state)).unwrap(),
             r#"{"format":1,"kind":"state","size":2,"sha256":"ab","serial":1,"lineage":"L","tool_version":"1.12.6","encrypted":false,"written":9,"by":"ci","lock_id":"i"}"#
         );
+    }
+
+    #[test]
+    fn digests_are_told_in_hexadecimal() {
+        let digest: [u8; 32] = std::array::from_fn(|at| (at * 37) as u8);
+        let text = to_hex(&digest);
+        assert_eq!(text, digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        assert_eq!(from_hex(&text), digest);
+        assert_eq!(from_hex("zz"), [0; 32]);
     }
 
     #[test]

@@ -194,13 +194,14 @@ impl<B: crate::outside::Blob> Request<B> {
     #[must_use]
     pub fn small_body(&self) -> Vec<u8> {
         let Some(body) = &self.body else { return Vec::new() };
-        let mut bytes = Vec::new();
-        loop {
+        let (mut bytes, len) = (body.read(0, 64 * 1024), body.len());
+        while (bytes.len() as u64) < len {
             let piece = body.read(bytes.len() as u64, 64 * 1024);
             if piece.is_empty() {
-                return bytes;
+                break;
             }
             bytes.extend_from_slice(&piece);
         }
+        bytes
     }
 }

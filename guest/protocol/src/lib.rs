@@ -17,6 +17,7 @@ mod change;
 #[cfg(target_arch = "wasm32")]
 mod component;
 mod fence;
+mod json;
 mod lock;
 mod state;
 #[cfg(test)]

@@ -1,7 +1,12 @@
 //! LockInfo: the JSON by which a client says who locks what, as the CLIs send it
 //! (OpenTofu, `internal/states/statemgr/locker.go`).
 
-use serde_json::{Map, Value};
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use crate::json::Glimpse;
 
 /// The longest lock ID in bytes; the CLIs' are UUIDs of 36.
 const MAX_ID_BYTES: usize = 256;
@@ -28,16 +33,14 @@ impl LockInfo {
     /// A sentence that says what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "the body is not UTF-8".to_owned())?;
-        let fields: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+        let Fields { id, who, only_id } = serde_json::from_str(text).map_err(|error| {
             format!("the body is not a LockInfo: not a JSON object (line {}, column {})", error.line(), error.column())
         })?;
-        let id = match fields.get("ID") {
-            Some(Value::String(id)) => checked_id(id)?,
+        let id = match id {
+            Some(Glimpse::Text(id)) => checked_id(&id)?,
             Some(_) => return Err("`ID` of the LockInfo is not a string".to_owned()),
             None => return Err("the LockInfo has no `ID`".to_owned()),
         };
-        let who = fields.get("Who").and_then(Value::as_str).filter(|who| !who.is_empty()).map(str::to_owned);
-        let only_id = fields.iter().all(|(name, value)| name == "ID" || is_zero(value));
         Ok(Self { id, who, only_id, text: text.to_owned() })
     }
 }
@@ -59,14 +62,54 @@ pub fn checked_id(id: &str) -> Result<String, String> {
     Ok(id.to_owned())
 }
 
-fn is_zero(value: &Value) -> bool {
+fn is_zero(value: &Glimpse) -> bool {
     match value {
-        Value::Null => true,
-        Value::Bool(value) => !value,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty() || text == ZERO_TIME,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
+        Glimpse::Zero => true,
+        Glimpse::Text(text) => text.is_empty() || text == ZERO_TIME,
+        Glimpse::Number(_) | Glimpse::Other => false,
+    }
+}
+
+/// The fields of a LockInfo, as far as they are looked at. Of two with the same name the last one counts.
+struct Fields {
+    id: Option<Glimpse>,
+    who: Option<String>,
+    /// Every other one is zero.
+    only_id: bool,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Reading)
+    }
+}
+
+struct Reading;
+
+impl<'de> Visitor<'de> for Reading {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a LockInfo")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Fields, A::Error> {
+        let mut found = Fields { id: None, who: None, only_id: true };
+        while let Some(name) = fields.next_key::<String>()? {
+            let value: Glimpse = fields.next_value()?;
+            if name == "ID" {
+                found.id = Some(value);
+                continue;
+            }
+            found.only_id &= is_zero(&value);
+            if name == "Who" {
+                found.who = match value {
+                    Glimpse::Text(who) if !who.is_empty() => Some(who),
+                    _ => None,
+                };
+            }
+        }
+        Ok(found)
     }
 }
 

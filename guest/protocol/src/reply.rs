@@ -1,6 +1,6 @@
 //! All statuses of the protocol: what a request is answered, in one place.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::document::Held;
 use crate::exchange::{Body, Reply};
@@ -78,6 +78,19 @@ impl From<StoreError> for Refusal {
     }
 }
 
+/// What an error's body says, see the README.
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: ErrorFields<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorFields<'a> {
+    code: &'static str,
+    message: &'a str,
+    request_id: &'a str,
+}
+
 /// An answer without a body.
 #[must_use]
 pub fn empty<B>(status: u16) -> Reply<B> {
@@ -128,7 +141,7 @@ impl Refusal {
             return lock_info(409, &held.info);
         }
         let (status, code, message) = self.told();
-        let body = json!({"error": {"code": code, "message": message, "request_id": request_id}});
+        let body = ErrorBody { error: ErrorFields { code, message: &message, request_id } };
         let mut headers = vec![json_type()];
         if status == 503 {
             headers.push(("retry-after", RETRY_AFTER.to_owned()));
@@ -136,7 +149,7 @@ impl Refusal {
         if let Self::MethodNotAllowed(allowed) = self {
             headers.push(("allow", allowed.to_owned()));
         }
-        Reply { status, headers, body: Body::Bytes(body.to_string().into_bytes()) }
+        Reply { status, headers, body: Body::Bytes(serde_json::to_vec(&body).unwrap_or_default()) }
     }
 
     /// Status, stable code, and a sentence for a person.
