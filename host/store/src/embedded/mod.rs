@@ -3,12 +3,13 @@
 //! The file is a [redb] database: every commit is synced to the disk before it is acknowledged, and a
 //! process that dies half-way leaves the commit before. All writes go through one thread, which puts
 //! those that wait at the same time into one commit: a sync costs the same for one as for many.
-//! Reads see the newest commit and wait for nobody.
+//! Reads see the newest commit and wait for nobody; what was written last is read from memory.
 //!
 //! [redb]: https://docs.rs/redb/4
 
 mod database;
 mod file;
+mod recent;
 mod tables;
 mod writer;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::database::{Database, Opener};
+use self::recent::Recent;
 use self::writer::{Change, Done, Writer};
 use crate::history::{Child, History};
 use crate::{Entry, Error, Health, Key, Outcome, Revision, Slot, Store, Write};
@@ -53,6 +55,7 @@ impl Settings {
 /// A store in a file. Dropping it finishes the writes that wait, and closes the file.
 pub struct Embedded {
     database: Arc<Database>,
+    recent: Arc<Recent>,
     writer: Writer,
 }
 
@@ -70,14 +73,16 @@ impl Embedded {
     pub(crate) fn open_with(settings: Settings, opener: Box<Opener>) -> Result<Self, OpenError> {
         let keep_versions = settings.keep_versions.max(1);
         let database = Arc::new(Database::open(settings, opener)?);
-        let writer = Writer::start(Arc::clone(&database), keep_versions).map_err(OpenError::Thread)?;
-        Ok(Self { database, writer })
+        let recent = Arc::new(Recent::new());
+        let writer = Writer::start(Arc::clone(&database), Arc::clone(&recent), keep_versions);
+        Ok(Self { database, recent, writer: writer.map_err(OpenError::Thread)? })
     }
 
     /// Finishes the writes that wait and closes the file; every call after this is
     /// [`Error::Unavailable`]. Blocks while it does so.
     pub fn close(&self) {
         self.writer.stop();
+        self.recent.clear();
         self.database.close();
     }
 
@@ -119,6 +124,9 @@ impl Drop for Embedded {
 #[async_trait]
 impl Store for Embedded {
     async fn get(&self, key: &Key) -> Result<Slot, Error> {
+        if let Some(entry) = self.recent.get(key) {
+            return Ok(Slot::Entry(entry));
+        }
         let key = key.clone();
         self.read(move |database| tables::get(database, &key)).await
     }

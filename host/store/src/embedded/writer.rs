@@ -1,17 +1,20 @@
 //! The one thread that writes.
 //!
 //! It takes all writes that wait, makes them in one transaction, each compare-and-set judged in turn,
-//! and answers after the commit. If a commit fails, each write is tried once more on its own, so that
+//! and answers after the commit. Before it begins it lets those who are about to write come: see
+//! [`gather`]. If a commit fails, each write is tried once more on its own, so that
 //! one that does not fit on the disk does not take the others with it. Trying again is safe: if the
 //! commit was done after all, a compare-and-set ends as a conflict, which the trait allows for.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::Database;
+use super::recent::Recent;
 use super::tables;
 use crate::{Error, Key, Outcome, Write};
 
@@ -19,6 +22,11 @@ use crate::{Error, Key, Outcome, Write};
 const BATCH: usize = 256;
 /// A commit takes no more writes once it has so many bytes.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
+/// How often the writer finds no new write, having let others run, before it begins. (Once says little: what
+/// ran may have been in the middle of a request.)
+const QUIET: u32 = 3;
+/// The longest that a write waits for others to join it; a sync of most disks takes as long.
+const LONGEST_GATHERING: Duration = Duration::from_millis(2);
 
 /// Something to be written.
 pub(super) enum Change {
@@ -70,13 +78,13 @@ struct Running {
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(database: Arc<Database>, keep_versions: u32) -> std::io::Result<Self> {
+    pub(super) fn start(database: Arc<Database>, recent: Arc<Recent>, keep_versions: u32) -> std::io::Result<Self> {
         let (queue, waiting) = mpsc::unbounded_channel();
         let last_failed = Arc::new(AtomicBool::new(false));
         let failed = Arc::clone(&last_failed);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(&database, waiting, keep_versions, &failed))?;
+            .spawn(move || run(&database, &recent, waiting, keep_versions, &failed))?;
         Ok(Self { running: Mutex::new(Some(Running { queue, thread })), last_failed })
     }
 
@@ -109,26 +117,55 @@ impl Writer {
 }
 
 /// Writes until nobody can send any more.
-fn run(database: &Database, mut queue: mpsc::UnboundedReceiver<Waiting>, keep_versions: u32, last_failed: &AtomicBool) {
+fn run(
+    database: &Database,
+    recent: &Recent,
+    mut queue: mpsc::UnboundedReceiver<Waiting>,
+    keep_versions: u32,
+    last_failed: &AtomicBool,
+) {
     while let Some(first) = queue.blocking_recv() {
-        let mut bytes = first.change.bytes();
-        let mut batch = vec![first];
-        while batch.len() < BATCH && bytes < BATCH_BYTES {
-            let Ok(next) = queue.try_recv() else { break };
-            bytes = bytes.saturating_add(next.change.bytes());
-            batch.push(next);
-        }
+        let mut batch = gather(first, &mut queue);
         batch.retain(|waiting| !waiting.answer.is_closed());
         if batch.is_empty() {
             continue;
         }
         let answers = write(database, &batch, keep_versions);
         last_failed.store(answers.iter().any(Result::is_err), Ordering::Relaxed);
+        for (waiting, answer) in batch.iter().zip(&answers) {
+            recent.note(&waiting.change, answer);
+        }
         for (waiting, answer) in batch.into_iter().zip(answers) {
             // Whoever no longer waits does not need the answer.
             let _ = waiting.answer.send(answer);
         }
     }
+}
+
+/// The writes of one commit: those that wait, and those that come while the machine has something else to do.
+///
+/// Where many write at once, the processors are busy with their requests. Giving way to those makes them
+/// write, too, and all of them together cost one commit instead of one each. Where nobody else is at work,
+/// giving way takes no time.
+fn gather(first: Waiting, queue: &mut mpsc::UnboundedReceiver<Waiting>) -> Vec<Waiting> {
+    let began = Instant::now();
+    let mut bytes = first.change.bytes();
+    let mut batch = vec![first];
+    let mut quiet = 0;
+    while quiet < QUIET {
+        let before = batch.len();
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
+            let Ok(next) = queue.try_recv() else { break };
+            bytes = bytes.saturating_add(next.change.bytes());
+            batch.push(next);
+        }
+        if batch.len() >= BATCH || bytes >= BATCH_BYTES || began.elapsed() >= LONGEST_GATHERING {
+            break;
+        }
+        quiet = if batch.len() == before { quiet + 1 } else { 0 };
+        std::thread::yield_now();
+    }
+    batch
 }
 
 /// Makes the changes together, or each on its own if that fails.
