@@ -36,9 +36,15 @@ fn main() -> ExitCode {
 fn build() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../..");
-    for input in
-        ["wit", "guest/protocol/src", "guest/protocol/Cargo.toml", "guest/policies", "Cargo.toml", "Cargo.lock"]
-    {
+    for input in [
+        "wit",
+        "guest/protocol/src",
+        "guest/protocol/build.rs",
+        "guest/protocol/Cargo.toml",
+        "guest/policies",
+        "Cargo.toml",
+        "Cargo.lock",
+    ] {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
     check_target()?;

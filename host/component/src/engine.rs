@@ -15,6 +15,10 @@ use crate::{bindings, policies, ticker, wasi};
 /// `pagemap_scan` this makes a fresh instance twice as fast as the pool's defaults do.
 const KEPT_RESIDENT_BYTES: usize = 256 << 10;
 
+/// The same for tables. A table is a page or two, and returning that to the operating system would cost two
+/// calls of it, two page faults and an interrupt of all other processors for each instance.
+const KEPT_RESIDENT_TABLE_BYTES: usize = 16 << 10;
+
 /// After each memory, so that most accesses need no check of their bounds.
 const GUARD_BYTES: u64 = 64 << 10;
 
@@ -120,6 +124,9 @@ fn config(limits: &Limits, allocation: Allocation) -> Config {
     config
         .epoch_interruption(true)
         .concurrency_support(false)
+        // For debuggers and profilers. Backtraces find their frames and the functions' names without either.
+        .native_unwind_info(false)
+        .generate_address_map(false)
         .async_stack_size(STACK_BYTES)
         .max_wasm_stack(WASM_STACK_BYTES)
         .memory_guard_size(GUARD_BYTES);
@@ -138,6 +145,7 @@ fn config(limits: &Limits, allocation: Allocation) -> Config {
                 .total_stacks(instances)
                 .max_memory_size(limits.memory_bytes)
                 .linear_memory_keep_resident(KEPT_RESIDENT_BYTES)
+                .table_keep_resident(KEPT_RESIDENT_TABLE_BYTES)
                 .pagemap_scan(Enabled::Auto);
             config
                 .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))

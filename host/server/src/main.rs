@@ -116,14 +116,15 @@ async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Noti
     // Who is let in.
     let (access, made) = callers(&config.callers)?;
 
+    // The component, which is compiled while the store is opened.
+    let call_limits = call_limits(&config);
+    let drain_time = call_limits.deadline + call_limits.queueing + BEYOND_CALLS;
+    let loading = component(&config, call_limits);
+
     // The store.
     let stores::Opened { store, layout, background } = stores::open(&config).await?;
     background.into_iter().for_each(|work| drop(tokio::spawn(work)));
-
-    // The component.
-    let call_limits = call_limits(&config);
-    let drain_time = call_limits.deadline + call_limits.queueing + BEYOND_CALLS;
-    let (engine, protocol) = component(&config, call_limits).await?;
+    let (engine, protocol) = loading.await?;
 
     // What is watched.
     metrics.requests.set_methods(protocol.routes().iter().map(|route| route.method.clone()));
@@ -239,8 +240,8 @@ fn call_limits(config: &Config) -> CallLimits {
     CallLimits { deadline: limits.deadline.max(least), ..limits }
 }
 
-/// The engine, and the component in it. Reading and compiling block, so they do it elsewhere.
-async fn component(config: &Config, limits: CallLimits) -> Result<(Engine, Protocol), String> {
+/// The engine, and the component in it. Reading and compiling block, so they are done elsewhere, from this call on.
+fn component(config: &Config, limits: CallLimits) -> impl Future<Output = Result<(Engine, Protocol), String>> + use<> {
     let pinned = config.component.clone();
     let loading = tokio::task::spawn_blocking(move || {
         let engine = Engine::new(limits).map_err(|error| error.to_string())?;
@@ -255,7 +256,7 @@ async fn component(config: &Config, limits: CallLimits) -> Result<(Engine, Proto
         };
         Ok((engine, protocol))
     });
-    loading.await.unwrap_or_else(|error| Err(format!("the component cannot be loaded: {error}")))
+    async move { loading.await.unwrap_or_else(|error| Err(format!("the component cannot be loaded: {error}"))) }
 }
 
 fn healthcheck(flags: &Flags) -> ExitCode {

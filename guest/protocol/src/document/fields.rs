@@ -4,9 +4,7 @@
 
 use serde::Deserialize;
 
-use super::{
-    DeletedRecord, Document, FORMAT, Held, LockDocument, LockStatus, StateDocument, StateRecord, Written,
-};
+use super::{DeletedRecord, Document, FORMAT, Held, LockDocument, LockStatus, StateDocument, StateRecord, Written};
 use crate::exchange::TraceContext;
 
 /// Of a [`StateDocument`].
@@ -41,8 +39,7 @@ impl Document for StateDocument {
         if fields.format != FORMAT {
             return None;
         }
-        let written =
-            || Some(Written { written: fields.written?, by: fields.by?, lock_id: fields.lock_id });
+        let written = || Some(Written { written: fields.written?, by: fields.by?, lock_id: fields.lock_id });
         Some(match fields.kind {
             StateKind::State => Self::State(StateRecord {
                 size: fields.size?,

@@ -17,22 +17,27 @@ const WASM_STACK_BYTES: usize = 512 << 10;
 const MEMORY_BYTES: usize = 64 << 20;
 const GUARD_BYTES: u64 = 64 << 10;
 const KEPT_RESIDENT_BYTES: usize = 256 << 10;
+const KEPT_RESIDENT_TABLE_BYTES: usize = 16 << 10;
 
 /// How instances get their memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Setting {
     OnDemand,
     Pooling,
+    /// Memories are kept and reset.
+    Memories,
+    /// Tables, too: as the server has it.
     Tuned,
 }
 
 impl Setting {
-    pub(super) const ALL: [Self; 3] = [Self::OnDemand, Self::Pooling, Self::Tuned];
+    pub(super) const ALL: [Self; 4] = [Self::OnDemand, Self::Pooling, Self::Memories, Self::Tuned];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::OnDemand => "bare, on demand",
             Self::Pooling => "bare, pooling",
+            Self::Memories => "bare, pooling, memories kept",
             Self::Tuned => "bare, pooling, tuned",
         }
     }
@@ -42,6 +47,8 @@ impl Setting {
         config
             .epoch_interruption(true)
             .concurrency_support(false)
+            .native_unwind_info(false)
+            .generate_address_map(false)
             .async_stack_size(STACK_BYTES)
             .max_wasm_stack(WASM_STACK_BYTES)
             .memory_guard_size(GUARD_BYTES)
@@ -49,8 +56,11 @@ impl Setting {
         if self != Self::OnDemand {
             let mut pool = PoolingAllocationConfig::new();
             pool.max_memory_size(MEMORY_BYTES);
-            if self == Self::Tuned {
+            if self != Self::Pooling {
                 pool.linear_memory_keep_resident(KEPT_RESIDENT_BYTES).pagemap_scan(Enabled::Auto);
+            }
+            if self == Self::Tuned {
+                pool.table_keep_resident(KEPT_RESIDENT_TABLE_BYTES);
             }
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         }

@@ -19,6 +19,8 @@ struct Plan {
     failure: Option<(usize, io::ErrorKind, usize)>,
     /// The file as it was at the last sync that succeeded.
     synced: Vec<u8>,
+    /// How many syncs succeeded.
+    syncs: usize,
 }
 
 /// Decides which changes to the file fail. Cheap to clone.
@@ -69,6 +71,12 @@ impl Disk {
         self.plan().synced.clone()
     }
 
+    /// How many syncs of the file succeeded.
+    #[must_use]
+    pub fn syncs(&self) -> usize {
+        self.plan().syncs
+    }
+
     fn change(&self) -> io::Result<()> {
         let mut plan = self.plan();
         let number = plan.changes;
@@ -111,6 +119,7 @@ impl StorageBackend for Failing {
         self.file.sync_data()?;
         let length = usize::try_from(self.file.len()?).expect("a test's file fits into memory");
         let mut plan = self.disk.plan();
+        plan.syncs += 1;
         plan.synced.resize(length, 0);
         self.file.read(0, &mut plan.synced)
     }

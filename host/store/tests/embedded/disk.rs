@@ -134,3 +134,20 @@ async fn one_write_that_does_not_fit_takes_no_other_with_it() {
         assert_eq!(ended, Ok(Outcome::Written(1)), "a commit that failed once is made again, write by write");
     }
 }
+
+#[tokio::test]
+async fn writes_at_the_same_time_share_a_commit() {
+    let (_folder, store, disk) = on_disk();
+    put(&store, "g/first", "first", 0).await;
+    let before = disk.syncs();
+    put(&store, "g/second", "second", 0).await;
+    let of_one = disk.syncs() - before;
+    let names: Vec<Key> = (0..64).map(|n| key(&format!("g/{n}"))).collect();
+    let before = disk.syncs();
+    let writes = names.iter().map(|name| store.put_cas(name, write("x", 0)));
+    for ended in futures_util::future::join_all(writes).await {
+        assert_eq!(ended, Ok(Outcome::Written(1)));
+    }
+    let syncs = disk.syncs() - before;
+    assert!(syncs < names.len() * of_one / 2, "{syncs} syncs for {} writes, {of_one} for one", names.len());
+}
