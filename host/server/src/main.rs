@@ -20,7 +20,8 @@ use tofu_state_server::listener::listening::Listening;
 use tofu_state_server::listener::states::States;
 use tofu_state_server::signals::Signals;
 use tofu_state_server::stores;
-use tofu_state_server::telemetry::{Metrics, Telemetry, logging};
+use tofu_state_server::telemetry::audit::Writing;
+use tofu_state_server::telemetry::{Audit, Metrics, Telemetry, logging};
 use tofu_state_store::Layout;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
@@ -106,12 +107,18 @@ struct Running {
     draining: CancellationToken,
     stop_admin: CancellationToken,
     abort: CancellationToken,
+    auditing: Option<Writing>,
 }
 
 /// The start, in order. Dropped half-way, it leaves nothing behind that outlives the runtime.
 async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Notify>) -> Result<Running, String> {
     // What is counted.
     let metrics = Arc::new(Metrics::new().map_err(|error| format!("metrics cannot be made: {error}"))?);
+    if config.metrics_groups {
+        metrics.count_groups();
+    }
+    let (audit, auditing) =
+        config.audit.clone().map(|target| Audit::start(target, Arc::clone(&metrics))).transpose()?.unzip();
 
     // Who is let in.
     let (access, made) = callers(&config.callers)?;
@@ -157,7 +164,7 @@ async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Noti
         max_state_bytes: config.max_state_bytes,
         budget: budget.clone(),
         limits,
-        telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics) }),
+        telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit }),
         calls: calls.clone(),
     });
     let admin = Arc::new(Admin {
@@ -183,12 +190,13 @@ async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Noti
         cli::first_token::print(&mut io::stdout().lock(), listen_address, &token)
             .map_err(|error| format!("standard output cannot be written: {error}"))?;
     }
-    Ok(Running { engine, layout, calls, drain_time, states, admin, draining, stop_admin, abort })
+    Ok(Running { engine, layout, calls, drain_time, states, admin, draining, stop_admin, abort, auditing })
 }
 
 /// Serves until somebody wants it to end, or it cannot go on; then the drain.
 async fn serve(running: Running, mut signals: Signals, reload_now: &Notify) -> Result<(), String> {
-    let Running { engine, layout, calls, drain_time, mut states, mut admin, draining, stop_admin, abort } = running;
+    let Running { engine, layout, calls, drain_time, mut states, mut admin, draining, stop_admin, abort, auditing } =
+        running;
     let early = tokio::select! {
         () = signals.end(|| reload_now.notify_one()) => Ok(()),
         ended = states.ended() => ended.and_then(|()| states.too_early()),
@@ -217,7 +225,11 @@ async fn serve(running: Running, mut signals: Signals, reload_now: &Notify) -> R
     });
     let drained = drained.await.unwrap_or_else(|_| Err("ended although some requests had not".to_owned()));
     abort.cancel();
-    early.and(drained)?;
+    let audited = match auditing {
+        Some(writing) => writing.ended().await,
+        None => Ok(()),
+    };
+    early.and(drained).and(audited)?;
     tracing::info!("ended");
     Ok(())
 }

@@ -68,6 +68,7 @@ impl Admin {
             "ready": ready,
             "draining": draining,
             "tokens": {"current": tokens_current, "detail": tokens},
+            "audit": {"working": self.metrics.audit.works()},
             "component": {"sha256": self.component},
             "store": {"available": store.available, "detail": store.detail},
             "version": env!("CARGO_PKG_VERSION"),
@@ -79,6 +80,7 @@ impl Admin {
     fn metrics(&self) -> Response<Full<Bytes>> {
         self.metrics.server.set_body_memory(self.budget.taken(), self.budget.total());
         self.metrics.component.look(&self.engine);
+        self.metrics.process.look();
         match self.metrics.encode() {
             Ok((content_type, body)) => respond(StatusCode::OK, &content_type, body),
             Err(error) => {

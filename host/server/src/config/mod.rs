@@ -17,6 +17,7 @@ use tofu_state_component::{ForceUnlock, Settings};
 
 use crate::access::sources::Sources;
 use crate::access::tokens::Tokens;
+use crate::telemetry::audit::{Rotation, Target};
 pub use mistakes::{Mistake, Mistakes, Wrong};
 use source::Reading;
 pub use source::{Secret, Source};
@@ -72,6 +73,10 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// How and what to log.
     pub logging: Logging,
+    /// Where audit records go, if anywhere.
+    pub audit: Option<Target>,
+    /// Whether metrics name groups of states.
+    pub metrics_groups: bool,
 }
 
 /// Where the callers' tokens come from.
@@ -123,6 +128,8 @@ impl Config {
         let max_body_memory = r.value(&settings::MAX_BODY_MEMORY, |text| values::size(text, LEAST_BODY, u64::MAX));
         let protocol = protocol(r);
         let logging = logging(r);
+        let audit = audit(r);
+        let metrics_groups = r.value(&settings::METRICS_GROUPS, values::boolean);
         not_yet(r);
 
         if let (Some(listen), Some(false)) = (&listen, tls_terminated)
@@ -158,6 +165,8 @@ impl Config {
                 protocol: protocol?,
                 warnings,
                 logging: logging?,
+                audit: audit?,
+                metrics_groups: metrics_groups?,
             })
         };
         match config() {
@@ -278,6 +287,18 @@ fn logging(r: &mut Reading<'_>) -> Option<Logging> {
         })
     });
     Some(Logging { format, filter: filter? })
+}
+
+fn audit(r: &mut Reading<'_>) -> Option<Option<Target>> {
+    let target = r.value(&settings::AUDIT_LOG, |text| Ok(text.to_owned()));
+    let max_bytes = r.value(&settings::AUDIT_MAX_BYTES, |text| values::size(text, LEAST_BODY, u64::MAX));
+    let keep = r.value(&settings::AUDIT_KEEP_FILES, |text| values::number(text, 0, 10_000));
+    let rotation = Rotation { max_bytes: max_bytes? as u64, keep: keep? };
+    Some(match target?.as_str() {
+        "off" => None,
+        "stdout" => Some(Target::Stdout),
+        file => Some(Target::File(file.into(), rotation)),
+    })
 }
 
 fn not_yet(r: &mut Reading<'_>) {

@@ -38,7 +38,7 @@ const STORES: &str = "Store";
 const CALLERS: &str = "Callers";
 const LIMITS: &str = "Limits";
 const PROTOCOL: &str = "Protocol";
-const LOGS: &str = "Logs";
+const LOGS: &str = "Logs, audit, metrics";
 
 /// Where states are served.
 pub const LISTEN_ADDR: Setting = Setting {
@@ -266,6 +266,47 @@ pub const RUST_LOG: Setting = Setting {
     help: "Which log lines are written: a level (error, warn, info, debug, trace), or levels for modules.",
 };
 
+/// Where audit records go.
+pub const AUDIT_LOG: Setting = Setting {
+    name: "AUDIT_LOG",
+    value: "FILE|stdout|off",
+    default: Some("off"),
+    secret: false,
+    heading: LOGS,
+    help: "Where a record of every change and every denial goes: a file, `stdout`, or `off`: nowhere.",
+};
+
+/// When the audit's file is rotated.
+pub const AUDIT_MAX_BYTES: Setting = Setting {
+    name: "AUDIT_MAX_BYTES",
+    value: "SIZE",
+    default: Some("64MiB"),
+    secret: false,
+    heading: LOGS,
+    help: "The size at which the audit's file is rotated: `<file>` becomes `<file>.1`, and so on.",
+};
+
+/// How many rotated files are kept.
+pub const AUDIT_KEEP_FILES: Setting = Setting {
+    name: "AUDIT_KEEP_FILES",
+    value: "NUMBER",
+    default: Some("10"),
+    secret: false,
+    heading: LOGS,
+    help: "How many rotated audit files are kept; the oldest are removed.",
+};
+
+/// Whether groups are labels of metrics.
+pub const METRICS_GROUPS: Setting = Setting {
+    name: "METRICS_GROUPS",
+    value: "true|false",
+    default: Some("false"),
+    secret: false,
+    heading: LOGS,
+    help: "Whether metrics tell requests and held locks by group, the first segment of states' paths, for up to 200 groups. \
+           Without it no metric names a path.",
+};
+
 /// All settings, in the order of the help.
 pub const ALL: &[&Setting] = &[
     &LISTEN_ADDR,
@@ -290,6 +331,10 @@ pub const ALL: &[&Setting] = &[
     &FORCE_UNLOCK,
     &LOG_FORMAT,
     &RUST_LOG,
+    &AUDIT_LOG,
+    &AUDIT_MAX_BYTES,
+    &AUDIT_KEEP_FILES,
+    &METRICS_GROUPS,
 ];
 
 /// Settings of later releases. Ignoring one of them would be unsafe: whoever sets it counts on it.

@@ -31,6 +31,7 @@ fn defaults_with_the_least_that_must_be_said() {
     assert_eq!((config.protocol.path_segments, config.protocol.lock_ttl), (2, None));
     assert!(matches!(config.protocol.force_unlock, ForceUnlock::Any));
     assert_eq!(config.logging, Logging { format: None, filter: "info".to_owned() });
+    assert_eq!((config.audit, config.metrics_groups), (None, false));
     assert_eq!(config.warnings.len(), 1, "plaintext beyond loopback: {:?}", config.warnings);
 }
 
@@ -54,6 +55,9 @@ fn all_mistakes_at_once_and_no_secret_among_them() {
         ("PROTOCOL_COMPONENT", "file.wasm"),
         ("POLICY_FILE", "policies.toml"),
         ("TLS_TERMINATED", "yes"),
+        ("AUDIT_MAX_BYTES", "1"),
+        ("AUDIT_KEEP_FILES", "some"),
+        ("METRICS_GROUPS", "all"),
     ])
     .unwrap_err();
     let text = mistakes.to_string();
@@ -73,10 +77,13 @@ fn all_mistakes_at_once_and_no_secret_among_them() {
         "PROTOCOL_COMPONENT",
         "POLICY_FILE",
         "TLS_TERMINATED",
+        "AUDIT_MAX_BYTES",
+        "AUDIT_KEEP_FILES",
+        "METRICS_GROUPS",
     ] {
         assert!(mistakes.0.iter().any(|mistake| mistake.setting == setting), "{setting} is missing in {text}");
     }
-    assert_eq!(mistakes.0.len(), 15, "{text}");
+    assert_eq!(mistakes.0.len(), 18, "{text}");
     assert!(!text.contains("hunter2"), "{text}");
 }
 
@@ -142,6 +149,14 @@ fn a_token_is_made_for_this_machine_only() {
     assert!(matches!(config.callers, Callers::Make(_)) && config.listen.is_loopback());
     assert!(read_with(&[("store", "embedded")], &[TOKEN], &make).is_err());
     assert!(read_with(&[("store", "embedded"), ("listen-addr", ":0")], &[], &make).is_err());
+}
+
+#[test]
+fn where_audit_records_go() {
+    let to = |target| read(&[TOKEN, ("STORE", "embedded"), ("AUDIT_LOG", target), ("AUDIT_KEEP_FILES", "3")]);
+    assert_eq!(to("stdout").unwrap().audit, Some(Target::Stdout));
+    let rotation = Rotation { max_bytes: 64 << 20, keep: 3 };
+    assert_eq!(to("/var/log/audit").unwrap().audit, Some(Target::File("/var/log/audit".into(), rotation)));
 }
 
 #[test]

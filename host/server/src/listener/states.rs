@@ -75,7 +75,7 @@ impl Answer for States {
                 if !asks_first && !matches!(refusal, Refusal::BodyTooSlow | Refusal::BodyBroken) {
                     body::discard(&mut body, &self.limits).await;
                 }
-                record.refuse(refusal.status().as_u16(), refusal.code());
+                record.refuse(refusal.status().as_u16(), refusal.code()).settled().await;
                 refusal.response(&request_id)
             }
         };
@@ -153,8 +153,8 @@ impl States {
             let (answered, times) = protocol.measured(request, around).await;
             record.called(times);
             match answered {
-                Ok(reply) => answer(reply, &budget, record, &id),
-                Err(failure) => refuse(Refusal::from(&failure), record, &id),
+                Ok(reply) => answer(reply, &budget, record, &id).await,
+                Err(failure) => refuse(Refusal::from(&failure), record, &id).await,
             }
         });
         task.await.unwrap_or_else(|error| {
@@ -164,25 +164,25 @@ impl States {
     }
 }
 
-fn answer(reply: Reply, budget: &Budget, mut record: Record, request_id: &str) -> Response<Full<Bytes>> {
+async fn answer(reply: Reply, budget: &Budget, mut record: Record, request_id: &str) -> Response<Full<Bytes>> {
     let response = reply::response(&reply, budget);
     record.event(reply.event);
     record.reviews(reply.reviews);
     match response {
         Ok(response) => {
-            record.finish(reply.status);
+            record.finish(reply.status).settled().await;
             response
         }
-        Err(Unsendable::Overloaded) => refuse(Refusal::AnswerMemory, record, request_id),
+        Err(Unsendable::Overloaded) => refuse(Refusal::AnswerMemory, record, request_id).await,
         Err(Unsendable::Nonsense(what)) => {
             tracing::error!(request_id, what, "the component's answer is no HTTP");
-            refuse(Refusal::Nonsense, record, request_id)
+            refuse(Refusal::Nonsense, record, request_id).await
         }
     }
 }
 
-fn refuse(refusal: Refusal, record: Record, request_id: &str) -> Response<Full<Bytes>> {
-    record.refuse(refusal.status().as_u16(), refusal.code());
+async fn refuse(refusal: Refusal, record: Record, request_id: &str) -> Response<Full<Bytes>> {
+    record.refuse(refusal.status().as_u16(), refusal.code()).settled().await;
     refusal.response(request_id)
 }
 

@@ -4,6 +4,7 @@
 //! Each request ends as one [`Finished`]: all that is known of it. [`Telemetry`] hands it to the parts, and
 //! each part takes what it tells. A new part is added there and nowhere else.
 
+pub mod audit;
 pub mod finished;
 mod line;
 pub mod logging;
@@ -13,6 +14,8 @@ pub mod store_calls;
 
 use std::sync::Arc;
 
+pub use audit::Audit;
+use audit::Pending;
 pub use finished::Finished;
 pub use metrics::Metrics;
 pub use record::Record;
@@ -21,6 +24,8 @@ pub use record::Record;
 pub struct Telemetry {
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What is kept of changes and denials, if anything.
+    pub audit: Option<Audit>,
 }
 
 impl Telemetry {
@@ -30,8 +35,9 @@ impl Telemetry {
     }
 
     /// A request has ended.
-    fn ended(&self, finished: &Finished) {
+    fn ended(&self, finished: &Finished) -> Pending {
         line::write(finished);
         self.metrics.ended(finished);
+        self.audit.as_ref().map_or(Pending::NONE, |audit| audit.ended(finished))
     }
 }

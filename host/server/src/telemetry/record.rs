@@ -10,6 +10,7 @@ use tofu_state_component::{CallerKind, Event, Right, Times};
 use tofu_state_store::Store;
 
 use super::Telemetry;
+use super::audit::Pending;
 use super::finished::{Finished, GONE, Known};
 use super::store_calls::{Noted, StoreCalls};
 use crate::access::Identity;
@@ -93,13 +94,13 @@ impl Record {
     }
 
     /// The component's answer is sent.
-    pub fn finish(mut self, status: u16) {
-        self.end(status, None);
+    pub fn finish(mut self, status: u16) -> Pending {
+        self.end(status, None)
     }
 
     /// The host answers, with a stable word for why.
-    pub fn refuse(mut self, status: u16, code: &'static str) {
-        self.end(status, Some(code));
+    pub fn refuse(mut self, status: u16, code: &'static str) -> Pending {
+        self.end(status, Some(code))
     }
 
     fn note(&mut self, what: impl FnOnce(&mut Finished)) {
@@ -108,16 +109,17 @@ impl Record {
         }
     }
 
-    fn end(&mut self, status: u16, refusal: Option<&'static str>) {
-        let Some(finished) = self.finished.take() else { return };
+    fn end(&mut self, status: u16, refusal: Option<&'static str>) -> Pending {
+        let Some(finished) = self.finished.take() else { return Pending::NONE };
         let (duration, store_calls) = (self.began.elapsed(), self.store_calls.take());
-        self.telemetry.ended(&Finished { status, refusal, duration, store_calls, ..finished });
+        self.telemetry.ended(&Finished { status, refusal, duration, store_calls, ..finished })
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        self.end(GONE, Some("caller-gone"));
+        // Nobody waits for an answer.
+        let _ = self.end(GONE, Some("caller-gone"));
     }
 }
 

@@ -12,6 +12,16 @@ pub struct StoreMetrics {
     duration: HistogramVec,
     available: IntGauge,
     token_expiry: Unknown,
+    token_lifetime: Unknown,
+}
+
+/// Until when the server's own token for OpenBao holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenExpiry {
+    /// When it expires, unless it is renewed.
+    pub at: SystemTime,
+    /// For how long it was given or renewed last.
+    pub lifetime: Duration,
 }
 
 impl StoreMetrics {
@@ -36,6 +46,10 @@ impl StoreMetrics {
                 "tofu_state_store_token_expiry_timestamp_seconds",
                 "When the server's own token for OpenBao expires; absent if it never does, or nobody knows.",
             )?,
+            token_lifetime: make.unknown(
+                "tofu_state_store_token_lifetime_seconds",
+                "For how long the server's own token for OpenBao was given or renewed last; absent if it never expires.",
+            )?,
         })
     }
 
@@ -50,13 +64,17 @@ impl StoreMetrics {
         self.available.set(i64::from(available));
     }
 
-    /// When the server's own token for OpenBao expires; none: never, or it is not known.
-    pub fn set_service_token_expiry(&self, expires: Option<SystemTime>) {
-        match expires {
-            Some(expires) => {
-                self.token_expiry.set(signed(expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()))
+    /// Until when the server's own token for OpenBao holds; none: for ever, or it is not known.
+    pub fn set_service_token_expiry(&self, expiry: Option<TokenExpiry>) {
+        match expiry {
+            Some(TokenExpiry { at, lifetime }) => {
+                self.token_expiry.set(signed(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()));
+                self.token_lifetime.set(signed(lifetime.as_secs()));
             }
-            None => self.token_expiry.forget(),
+            None => {
+                self.token_expiry.forget();
+                self.token_lifetime.forget();
+            }
         }
     }
 }

@@ -96,7 +96,7 @@ impl Server {
             max_state_bytes: options.max_state_bytes,
             budget: budget.clone(),
             limits: options.limits,
-            telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics) }),
+            telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit: None }),
             calls: calls.clone(),
         });
         let bind = Bind { host: Some("127.0.0.1".to_owned()), port: 0 };
