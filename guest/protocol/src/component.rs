@@ -7,6 +7,7 @@ mod bindings {
 }
 
 use bindings::exports::tofu_state::backend::handler as contract;
+use bindings::exports::tofu_state::backend::locks;
 use bindings::tofu_state::backend::{blobs, store, types};
 
 use crate::exchange::{self, Body, Operation, Request, Response};
@@ -23,6 +24,22 @@ impl contract::Guest for Protocol {
 
     fn handle(request: contract::Request) -> contract::Response {
         response(crate::handle(&from_contract(request), &Host))
+    }
+}
+
+impl locks::Guest for Protocol {
+    fn held(keys: Vec<String>) -> Result<Vec<locks::HeldLock>, store::Error> {
+        let held = crate::held::held_locks(&keys, &Host).map_err(contract_error)?;
+        Ok(held
+            .into_iter()
+            .map(|lock| locks::HeldLock {
+                key: lock.key,
+                path: lock.path,
+                id: lock.id,
+                who: lock.who,
+                since: lock.since,
+            })
+            .collect())
     }
 }
 
@@ -113,6 +130,18 @@ fn store_error(error: store::Error) -> StoreError {
         store::Error::Timeout => StoreError::Timeout,
         store::Error::Corrupt(why) => StoreError::Corrupt(why),
         store::Error::OutOfSpace(why) => StoreError::OutOfSpace(why),
+    }
+}
+
+fn contract_error(error: StoreError) -> store::Error {
+    match error {
+        StoreError::Unavailable(why) => store::Error::Unavailable(why),
+        StoreError::Sealed => store::Error::Sealed,
+        StoreError::Denied(why) => store::Error::Denied(why),
+        StoreError::TooLarge(why) => store::Error::TooLarge(why),
+        StoreError::Timeout => store::Error::Timeout,
+        StoreError::Corrupt(why) => store::Error::Corrupt(why),
+        StoreError::OutOfSpace(why) => store::Error::OutOfSpace(why),
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod document;
 pub mod exchange;
 pub mod header;
+pub mod held;
 pub mod lock_info;
 pub mod outside;
 pub mod path;

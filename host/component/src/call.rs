@@ -50,7 +50,7 @@ impl Protocol {
         }
     }
 
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
+    pub(crate) async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
         let shared = &self.loaded.shared;
         match timeout(shared.limits.queueing, Arc::clone(&shared.gate).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),

@@ -16,6 +16,7 @@ mod guest;
 mod imports;
 mod limits;
 mod load;
+mod locks;
 mod messages;
 mod meter;
 pub mod pinned;
@@ -30,12 +31,14 @@ mod wasi;
 pub use bindings::exports::tofu_state::backend::handler::{
     BodySize, Event, ForceUnlock, Operation, Right, Route, Settings,
 };
+pub use bindings::exports::tofu_state::backend::locks::HeldLock;
 pub use bindings::tofu_state::backend::types::{Caller, CallerKind, Rights, StateHeader, TraceContext};
 pub use engine::{Engine, EngineError};
 pub use exchange::{Failure, Reply, ReplyBody, Request, Surroundings, Times};
 pub use form::FormError;
 pub use limits::{Allocation, Limits};
 pub use load::{LoadError, Protocol};
+pub use locks::Unknown;
 
 /// The protocol component that is built with this crate, see `build.rs`.
 pub static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/protocol.wasm"));

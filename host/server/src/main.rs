@@ -20,6 +20,7 @@ use tofu_state_server::listener::listening::Listening;
 use tofu_state_server::listener::states::States;
 use tofu_state_server::signals::Signals;
 use tofu_state_server::stores;
+use tofu_state_server::stores::locks::Looker;
 use tofu_state_server::telemetry::audit::Writing;
 use tofu_state_server::telemetry::{Audit, Metrics, Telemetry, logging};
 use tofu_state_store::Layout;
@@ -141,6 +142,15 @@ async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Noti
     }
     let (look, last_look) = watch::channel(stores::watch::unknown());
     tokio::spawn(stores::watch::look(Arc::<stores::gate::Gate>::clone(&store), Arc::clone(&metrics), look));
+
+    let serving = protocol.clone();
+    tokio::spawn(stores::locks::look(Looker {
+        protocol: Box::new(move || serving.clone()),
+        store: Arc::<stores::gate::Gate>::clone(&store),
+        listed: Arc::<Layout>::clone(&layout),
+        metrics: Arc::clone(&metrics),
+        with_groups: config.metrics_groups,
+    }));
 
     // The listeners.
     let listener = accept::bind(&config.listen, settings::LISTEN_ADDR.name).await?;

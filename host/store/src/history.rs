@@ -26,6 +26,12 @@ pub trait History: Store {
     /// As [`Store::get`]; [`Error::Denied`] where the store's policy lacks the right to list.
     async fn list(&self, folder: &Key) -> Result<Vec<Child>, Error>;
 
+    /// What lies at the top, as [`list`](Self::list) tells what lies below a folder.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    async fn top(&self) -> Result<Vec<Child>, Error>;
+
     /// The revisions of `key` that are kept, oldest first: the newest, and those that could still be had,
     /// even if only after somebody has restored them with the store's own tools.
     ///

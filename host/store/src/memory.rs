@@ -118,19 +118,29 @@ impl Store for Memory {
     }
 }
 
-#[async_trait]
-impl History for Memory {
-    async fn list(&self, folder: &Key) -> Result<Vec<Child>, Error> {
-        let below = format!("{folder}/");
+impl Memory {
+    /// What lies directly below, by the beginning that its keys share.
+    fn below(&self, below: &str) -> Vec<Child> {
         let documents = self.documents();
-        let names = documents.keys().filter_map(|key| key.as_str().strip_prefix(&below));
+        let names = documents.keys().filter_map(|key| key.as_str().strip_prefix(below));
         let children: BTreeSet<Child> = names
             .map(|name| match name.split_once('/') {
                 Some((folder, _)) => Child::Folder(folder.to_owned()),
                 None => Child::Document(name.to_owned()),
             })
             .collect();
-        Ok(children.into_iter().collect())
+        children.into_iter().collect()
+    }
+}
+
+#[async_trait]
+impl History for Memory {
+    async fn list(&self, folder: &Key) -> Result<Vec<Child>, Error> {
+        Ok(self.below(&format!("{folder}/")))
+    }
+
+    async fn top(&self) -> Result<Vec<Child>, Error> {
+        Ok(self.below(""))
     }
 
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {

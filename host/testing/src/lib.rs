@@ -10,4 +10,5 @@ pub mod cli;
 pub mod cluster;
 pub mod process;
 pub mod programs;
+pub mod prometheus;
 pub mod server;

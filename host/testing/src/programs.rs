@@ -9,6 +9,10 @@ const TOFU: (&str, &str) = ("tofu", "tofu-1.12.6");
 /// The pinned Terraform; any on `PATH` will do.
 const TERRAFORM: (&str, &str) = ("terraform", "terraform-1.5.7");
 
+/// Prometheus and its tool; any version will do.
+const PROMETHEUS: (&str, &str) = ("prometheus", "prometheus-debian");
+const PROMTOOL: (&str, &str) = ("promtool", "promtool-debian");
+
 /// The `bao` program.
 ///
 /// # Panics
@@ -34,6 +38,24 @@ pub fn tofu() -> PathBuf {
 #[must_use]
 pub fn terraform() -> PathBuf {
     find(TERRAFORM)
+}
+
+/// The `prometheus` program.
+///
+/// # Panics
+/// If it is neither on `PATH` nor in the cache.
+#[must_use]
+pub fn prometheus() -> PathBuf {
+    find(PROMETHEUS)
+}
+
+/// The `promtool` program.
+///
+/// # Panics
+/// If it is neither on `PATH` nor in the cache.
+#[must_use]
+pub fn promtool() -> PathBuf {
+    find(PROMTOOL)
 }
 
 fn find((name, pinned): (&str, &str)) -> PathBuf {

@@ -10,5 +10,5 @@ wit_bindgen::generate!({
 use super::handler::Faulty;
 export!(Faulty with_types_in self);
 
-pub(crate) use exports::tofu_state::backend::handler;
+pub(crate) use exports::tofu_state::backend::{handler, locks};
 pub(crate) use tofu_state::backend::store;

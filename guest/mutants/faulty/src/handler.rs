@@ -1,6 +1,7 @@
 //! What the host calls.
 
 use crate::bindings::handler::{BodySize, Event, Guest, Header, Operation, ReplyBody, Request, Response, Right, Route};
+use crate::bindings::{locks, store};
 use crate::{calm, faults};
 
 /// The component.
@@ -31,6 +32,12 @@ impl Guest for Faulty {
         faults::misbehave(behaviour, &rest)
             .or_else(|| calm::behave(behaviour, &rest, &request))
             .unwrap_or_else(|| reply(404, "no such behaviour"))
+    }
+}
+
+impl locks::Guest for Faulty {
+    fn held(_: Vec<String>) -> Result<Vec<locks::HeldLock>, store::Error> {
+        Ok(Vec::new())
     }
 }
 

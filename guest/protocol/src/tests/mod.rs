@@ -13,6 +13,7 @@ pub(crate) mod simulated;
 mod breaking;
 mod documents;
 mod faults;
+mod held;
 mod hints;
 mod random;
 mod replies;

@@ -28,6 +28,12 @@ impl Gate {
         self.closed.store(Some(Arc::new(why)));
     }
 
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.closed.load().is_none()
+    }
+
     /// Opens the gate for good.
     pub fn unlock(&self) {
         self.closed.store(None);

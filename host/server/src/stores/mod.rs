@@ -1,6 +1,7 @@
 //! Opens the chosen store, and watches how it is.
 
 pub mod gate;
+pub mod locks;
 mod openbao;
 pub mod watch;
 

@@ -10,6 +10,7 @@ pub(super) fn write(finished: &Finished) {
     let (operation, outcome) = (finished.operation(), finished.outcome());
     let (forced, unlocked, conflicts) = (finished.forced(), finished.unlocked(), finished.conflicts());
     let (lock_id, trace_id) = (finished.lock_id(), finished.trace_id());
+    let (denied_by, quarantined) = (finished.denied_by(), finished.quarantined());
     let duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3;
     macro_rules! line {
         ($level:ident) => {
@@ -26,6 +27,8 @@ pub(super) fn write(finished: &Finished) {
                 forced,
                 unlocked,
                 conflicts,
+                denied_by,
+                quarantined,
                 lock_id,
                 trace_id,
                 duration_ms,

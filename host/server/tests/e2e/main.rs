@@ -13,6 +13,7 @@
 )]
 
 mod access;
+mod audit;
 mod cluster;
 mod common;
 mod crash;
@@ -21,5 +22,7 @@ mod large;
 mod lifecycle;
 mod locks;
 mod migration;
+mod prometheus;
 mod races;
+mod secrets;
 mod wire;

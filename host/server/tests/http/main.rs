@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod audit;
 mod bodies;
 mod faults;
 mod heads;

@@ -175,7 +175,11 @@ impl Store for Embedded {
 impl History for Embedded {
     async fn list(&self, folder: &Key) -> Result<Vec<Child>, Error> {
         let folder = folder.clone();
-        self.read(move |database| tables::children(database, &folder)).await
+        self.read(move |database| tables::children(database, Some(&folder))).await
+    }
+
+    async fn top(&self) -> Result<Vec<Child>, Error> {
+        self.read(|database| tables::children(database, None)).await
     }
 
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {

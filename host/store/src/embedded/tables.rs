@@ -157,13 +157,15 @@ pub(super) fn revision(database: &redb::Database, key: &Key, revision: Revision)
     Reader::new(&database.begin_read()?)?.revision(key, revision)
 }
 
-/// What lies directly below `folder`. Jumps over what lies deeper.
-pub(super) fn children(database: &redb::Database, folder: &Key) -> Result<Vec<Child>, Failure> {
+/// What lies directly below `folder`, or at the top. Jumps over what lies deeper.
+pub(super) fn children(database: &redb::Database, folder: Option<&Key>) -> Result<Vec<Child>, Failure> {
     let newest = Reader::new(&database.begin_read()?)?.newest;
-    let below = format!("{folder}/");
+    let below = folder.map(|folder| format!("{folder}/")).unwrap_or_default();
     let mut children = Vec::new();
     // `0` is the character after `/`: the first that no key below a folder can have there.
-    let (mut from, end) = (below.clone(), format!("{folder}0"));
+    // At the top, `~` comes after all characters of keys.
+    let end = folder.map_or_else(|| "~".to_owned(), |folder| format!("{folder}0"));
+    let mut from = below.clone();
     while let Some(next) = newest.range(from.as_str()..end.as_str())?.next() {
         let next = next?.0;
         let name = next.value().strip_prefix(&below).unwrap_or_default();

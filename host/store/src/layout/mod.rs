@@ -288,6 +288,10 @@ impl History for Layout {
         self.store.list(folder).await
     }
 
+    async fn top(&self) -> Result<Vec<Child>, Error> {
+        self.store.top().await
+    }
+
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
         self.store.revisions(key).await
     }

@@ -18,6 +18,11 @@ impl History for OpenBao {
         Ok(self.fetch(&path, children).await?.unwrap_or_default())
     }
 
+    async fn top(&self) -> Result<Vec<Child>, Error> {
+        let path = format!("{}/metadata/?list=true", self.mount);
+        Ok(self.fetch(&path, children).await?.unwrap_or_default())
+    }
+
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
         Ok(self.fetch(&self.metadata(key), kept).await?.unwrap_or_default())
     }

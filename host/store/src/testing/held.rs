@@ -364,6 +364,10 @@ impl History for Held {
         self.history()?.list(folder).await
     }
 
+    async fn top(&self) -> Result<Vec<Child>, Error> {
+        self.history()?.top().await
+    }
+
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
         self.history()?.revisions(key).await
     }

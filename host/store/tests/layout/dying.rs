@@ -63,6 +63,10 @@ impl History for Dying {
         self.pass(self.inner.list(folder)).await
     }
 
+    async fn top(&self) -> Result<Vec<Child>, Error> {
+        self.pass(self.inner.top()).await
+    }
+
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
         self.pass(self.inner.revisions(key)).await
     }

@@ -19,6 +19,11 @@ async fn lists(raw: &dyn History) {
     assert_eq!(listed("f/b").await, [document("c"), document("d")]);
     assert_eq!(listed("f/b/c").await, []);
     assert_eq!(listed("absent").await, []);
+    let top = raw.top().await.unwrap();
+    for child in [document("f"), document("f0"), folder("f"), folder("f-")] {
+        assert!(top.contains(&child), "{child:?} is missing in {top:?}");
+    }
+    assert!(!top.contains(&document("a")) && !top.contains(&folder("a")), "{top:?}");
 }
 
 async fn keeps_two(raw: &dyn History) {

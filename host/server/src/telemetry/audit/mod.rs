@@ -53,7 +53,7 @@ pub struct Writing {
     queue: mpsc::Sender<Message>,
     /// The server ends: what cannot be written now will not be.
     ending: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<bool>,
 }
 
 /// What the writer is told.
@@ -144,7 +144,8 @@ impl Writing {
             tokio::task::spawn_blocking(move || thread.join()).await
         };
         match tokio::time::timeout(ENDING, ended).await {
-            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Ok(true))) => Ok(()),
+            Ok(Ok(Ok(false))) => Err("ended although audit records could not be written: they are lost".to_owned()),
             Ok(_) => Err("the audit's writer has failed".to_owned()),
             Err(_) => Err("ended although not all audit records are written: they cannot be".to_owned()),
         }

@@ -45,7 +45,21 @@ struct Record<'a> {
     before: Option<State<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<State<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<Policy<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    denied_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantined: Option<&'a str>,
     duration_ms: f64,
+}
+
+/// What a policy said. Not why: its words may be a state's.
+#[derive(Serialize)]
+struct Policy<'a> {
+    name: &'a str,
+    verdict: &'static str,
+    refused: bool,
 }
 
 /// A state, by what can be told of it.
@@ -110,6 +124,13 @@ pub(super) fn line(finished: &Finished) -> Option<String> {
         unlocked: finished.unlocked(),
         before: event.and_then(|event| event.before.as_ref()).map(State::of),
         after: event.and_then(|event| event.after.as_ref()).map(State::of),
+        policies: finished
+            .reviews
+            .iter()
+            .map(|review| Policy { name: &review.name, verdict: review.verdict.as_str(), refused: review.refused })
+            .collect(),
+        denied_by: finished.denied_by(),
+        quarantined: finished.quarantined(),
         duration_ms: (finished.duration.as_secs_f64() * 1e6).round() / 1e3,
     };
     text(&record)

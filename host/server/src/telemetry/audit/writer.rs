@@ -57,8 +57,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes until the end is told.
-    pub(super) fn run(mut self) {
+    /// Writes until the end is told. Whether all was written.
+    pub(super) fn run(mut self) -> bool {
         let mut messages = Vec::with_capacity(AT_ONCE);
         while self.lines.blocking_recv_many(&mut messages, AT_ONCE) > 0 {
             let mut ends = false;
@@ -72,16 +72,17 @@ impl Writer {
             if !self.write(&batch) {
                 let records = batch.len() + self.lines.len();
                 tracing::error!(records, "audit records are lost: they cannot be written, and the server ends");
-                return;
+                return false;
             }
             for line in batch {
                 // Whoever waited may have lost patience.
                 let _ = line.written.send(());
             }
             if ends {
-                return;
+                return true;
             }
         }
+        true
     }
 
     /// Writes a batch, however often it takes; false if the server ends before it could be.

@@ -96,6 +96,7 @@ impl Metrics {
     pub(super) fn ended(&self, finished: &Finished) {
         self.requests.ended(finished);
         self.groups.ended(finished);
+        self.policies.ended(finished);
         if let Some(times) = &finished.call {
             self.component.called(times);
         }

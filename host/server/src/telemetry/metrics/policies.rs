@@ -3,6 +3,7 @@
 use prometheus::{IntCounter, IntCounterVec};
 
 use super::Make;
+use crate::telemetry::Finished;
 
 /// Metrics of policies.
 pub struct PolicyMetrics {
@@ -15,7 +16,7 @@ impl PolicyMetrics {
         Ok(Self {
             reviews: make.counters(
                 "tofu_state_policy_reviews_total",
-                "Changes judged, by policy and verdict.",
+                "Changes judged, by policy (its name in the policy file) and verdict.",
                 &["policy", "verdict"],
             )?,
             quarantined: make.counter(
@@ -25,13 +26,10 @@ impl PolicyMetrics {
         })
     }
 
-    /// A policy (its name in the policy file) has judged; the verdict is a word from a fixed set.
-    pub fn reviewed(&self, policy: &str, verdict: &'static str) {
-        self.reviews.with_label_values(&[policy, verdict]).inc();
-    }
-
-    /// A refused state was kept aside.
-    pub fn quarantined(&self) {
-        self.quarantined.inc();
+    pub(super) fn ended(&self, finished: &Finished) {
+        for review in &finished.reviews {
+            self.reviews.with_label_values(&[&*review.name, review.verdict.as_str()]).inc();
+        }
+        self.quarantined.inc_by(u64::from(finished.quarantined().is_some()));
     }
 }

@@ -12,7 +12,8 @@ use tofu_state_server::config::Bind;
 use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::states::States;
 use tofu_state_server::listener::{Limits, accept};
-use tofu_state_server::telemetry::{Metrics, Telemetry};
+use tofu_state_server::telemetry::audit::{Target, Writing};
+use tofu_state_server::telemetry::{Audit, Metrics, Telemetry};
 use tofu_state_store::Store;
 use tofu_state_store::memory::Memory;
 use tokio::task::JoinHandle;
@@ -37,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) protocol: Option<Protocol>,
     /// What `TOKENS_FILE` holds, besides [`TOKEN`].
     pub(crate) tokens: String,
+    /// Where audit records go.
+    pub(crate) audit: Option<Target>,
 }
 
 impl Default for Options {
@@ -48,6 +51,7 @@ impl Default for Options {
             store: Arc::new(Memory::new()),
             protocol: None,
             tokens: String::new(),
+            audit: None,
         }
     }
 }
@@ -58,6 +62,7 @@ pub(crate) struct Server {
     pub(crate) access: Access,
     pub(crate) budget: Budget,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) auditing: Option<Writing>,
     pub(crate) calls: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) abort: CancellationToken,
@@ -85,6 +90,8 @@ impl Server {
         let budget = Budget::new(options.max_body_memory);
         let metrics = Arc::new(Metrics::new().unwrap());
         metrics.requests.set_methods(protocol.routes().iter().map(|route| route.method.clone()));
+        let start = |target| Audit::start(target, Arc::clone(&metrics)).unwrap();
+        let (audit, auditing) = options.audit.map(start).unzip();
         let calls = TaskTracker::new();
         let states = Arc::new(States {
             protocol,
@@ -96,7 +103,7 @@ impl Server {
             max_state_bytes: options.max_state_bytes,
             budget: budget.clone(),
             limits: options.limits,
-            telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit: None }),
+            telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit }),
             calls: calls.clone(),
         });
         let bind = Bind { host: Some("127.0.0.1".to_owned()), port: 0 };
@@ -104,7 +111,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let serving = tokio::spawn(accept::serve(listener, states, options.limits, stop.clone(), abort.clone()));
-        Self { address, access, budget, metrics, calls, stop, abort, serving }
+        Self { address, access, budget, metrics, auditing, calls, stop, abort, serving }
     }
 
     pub(crate) async fn plain() -> Self {
