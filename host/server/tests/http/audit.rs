@@ -106,8 +106,9 @@ async fn what_cannot_be_written_waits_and_then_comes_in_order() {
     .await;
     let operations: Vec<_> = told(&records(&file)).into_iter().map(|(operation, ..)| operation).collect();
     assert_eq!(operations, ["write", "unlock"]);
-    eventually("the audit to work", PATIENCE, async || server.metrics.audit.works().then_some(())).await;
-    assert!(server.metrics_text().contains("tofu_state_audit_records_total 3"));
+    let counted = async || server.metrics_text().contains("tofu_state_audit_records_total 3").then_some(());
+    eventually("the count of what was written", PATIENCE, counted).await;
+    assert!(server.metrics.audit.works() && server.metrics_text().contains("tofu_state_audit_working 1"));
     assert!(server.metrics_text().contains("tofu_state_audit_records_lost_total 0"));
 }
 

@@ -46,7 +46,8 @@ impl Appended {
         }
         if let Err(error) = self.open.write_all(lines) {
             // A part may have been written: half a record would be none, and this file is ours alone.
-            self.open.set_len(self.bytes)?;
+            // (What is no file, a pipe or a device, cannot be cut, and does not matter.)
+            let _ = self.open.set_len(self.bytes);
             return Err(error);
         }
         self.bytes = self.bytes.saturating_add(lines.len() as u64);
