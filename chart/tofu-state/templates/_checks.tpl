@@ -32,4 +32,19 @@
 {{- if gt (.Values.config.storeWait | trimSuffix "s" | int) 120 }}
 {{- fail (printf "config.storeWait is %s; the server takes at most 120s" .Values.config.storeWait) }}
 {{- end }}
+{{- if and (not $embedded) (ne .Values.config.baoAuth.method "token") (not .Values.config.baoAuth.role) }}
+{{- fail (printf "config.baoAuth.method is %s, but config.baoAuth.role is empty: name the role to log in as" .Values.config.baoAuth.method) }}
+{{- end }}
+{{- if and .Values.tls.enabled (not .Values.tls.secretName) }}
+{{- fail "tls.enabled is true, but tls.secretName is empty: name a secret of type kubernetes.io/tls" }}
+{{- end }}
+{{- if and .Values.policies.modulesConfigMap (not .Values.policies.file) }}
+{{- fail "policies.modulesConfigMap is set, but policies.file is empty: nothing would use the modules" }}
+{{- end }}
+{{- if and (or (contains "oci://" .Values.policies.file) (hasPrefix "oci://" .Values.config.protocolComponent)) (not .Values.modules.cacheSize) }}
+{{- fail "a component is taken from a registry (oci://), but modules.cacheSize is empty: there would be no place to keep it; set it, such as 64Mi" }}
+{{- end }}
+{{- if and .Values.config.protocolComponent .Values.config.protocolComponentFile }}
+{{- fail "config.protocolComponent and config.protocolComponentFile are both set: the component comes from one of them" }}
+{{- end }}
 {{- end }}

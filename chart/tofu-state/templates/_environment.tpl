@@ -1,4 +1,4 @@
-{{/* The server's settings (host/server/src/config/settings.rs), and where their files are mounted. */}}
+{{/* The server's settings (host/server/src/config/settings.rs). Files: _volumes.tpl. */}}
 
 {{- define "tofu-state.variable" -}}
 {{- $value := index . 1 | toString }}
@@ -10,7 +10,7 @@
 
 {{- define "tofu-state.environment" -}}
 {{- $config := .Values.config }}
-{{- $terminated := or $config.tlsTerminated .Values.ingress.enabled .Values.httpRoute.enabled }}
+{{- $terminated := and (not .Values.tls.enabled) (or $config.tlsTerminated .Values.ingress.enabled .Values.httpRoute.enabled) }}
 - name: LISTEN_ADDR
   value: ":8080"
 - name: ADMIN_ADDR
@@ -21,8 +21,21 @@
 {{- include "tofu-state.variable" (list "BAO_ADDR" $config.baoAddr) }}
 {{- include "tofu-state.variable" (list "BAO_NAMESPACE" $config.baoNamespace) }}
 {{- include "tofu-state.variable" (list "BAO_MOUNT" $config.baoMount) }}
+{{- if eq $config.baoAuth.method "token" }}
 - name: BAO_TOKEN_FILE
   value: /etc/tofu-state/tokens/BAO_TOKEN
+{{- else if eq $config.baoAuth.method "approle" }}
+- name: BAO_ROLE_ID
+  value: {{ $config.baoAuth.role | quote }}
+- name: BAO_SECRET_ID_FILE
+  value: /etc/tofu-state/tokens/BAO_SECRET_ID
+{{- else }}
+- name: BAO_KUBERNETES_ROLE
+  value: {{ $config.baoAuth.role | quote }}
+- name: BAO_KUBERNETES_TOKEN_FILE
+  value: /etc/tofu-state/openbao-login/token
+{{- end }}
+{{- include "tofu-state.variable" (list "BAO_AUTH_MOUNT" $config.baoAuth.mount) }}
 {{- if or $config.baoCa.configMap $config.baoCa.secret }}
 - name: BAO_CACERT
   value: /etc/tofu-state/openbao-ca/ca.crt
@@ -41,13 +54,54 @@
 - name: TOKENS_FILE
   value: /etc/tofu-state/tokens/tokens.toml
 {{- end }}
+{{- if .Values.tls.enabled }}
+- name: TLS_CERT_FILE
+  value: /etc/tofu-state/tls/tls.crt
+- name: TLS_KEY_FILE
+  value: /etc/tofu-state/tls/tls.key
+{{- else }}
 {{- include "tofu-state.variable" (list "TLS_TERMINATED" $terminated) }}
+{{- end }}
 {{- include "tofu-state.variable" (list "MAX_STATE_BYTES" $config.maxStateBytes) }}
 {{- include "tofu-state.variable" (list "MAX_BODY_MEMORY" $config.maxBodyMemory) }}
 {{- include "tofu-state.variable" (list "PATH_SEGMENTS" $config.pathSegments) }}
 {{- include "tofu-state.variable" (list "LOCK_TTL" $config.lockTtl) }}
 {{- include "tofu-state.variable" (list "FORCE_UNLOCK" $config.forceUnlock) }}
 {{- include "tofu-state.variable" (list "PROTOCOL_COMPONENT" $config.protocolComponent) }}
+{{- include "tofu-state.variable" (list "PROTOCOL_COMPONENT_FILE" $config.protocolComponentFile) }}
+{{- if .Values.policies.file }}
+- name: POLICY_FILE
+  value: /etc/tofu-state/policies/policies.toml
+{{- end }}
+{{- include "tofu-state.variable" (list "MODULE_PUBLIC_KEY" .Values.modules.publicKey) }}
+{{- if .Values.modules.cacheSize }}
+- name: MODULE_CACHE_DIR
+  value: /var/cache/tofu-state
+{{- end }}
+{{- if .Values.modules.pullSecret }}
+- name: OCI_CREDENTIALS_FILE
+  value: /etc/tofu-state/registry/config.json
+{{- end }}
+{{- if .Values.modules.caConfigMap }}
+- name: OCI_CACERT
+  value: /etc/tofu-state/registry-ca/ca.crt
+{{- end }}
+{{- if .Values.adminSocket.enabled }}
+- name: ADMIN_SOCKET
+  value: /run/tofu-state/admin.sock
+{{- end }}
+{{- if ne .Values.audit.log "off" }}
+- name: AUDIT_LOG
+  value: {{ .Values.audit.log | quote }}
+{{- if ne .Values.audit.log "stdout" }}
+{{- include "tofu-state.variable" (list "AUDIT_MAX_BYTES" .Values.audit.maxBytes) }}
+{{- include "tofu-state.variable" (list "AUDIT_KEEP_FILES" .Values.audit.keepFiles) }}
+{{- end }}
+{{- end }}
+{{- if $config.metricsGroups }}
+- name: METRICS_GROUPS
+  value: "true"
+{{- end }}
 {{- include "tofu-state.variable" (list "LOG_FORMAT" $config.logFormat) }}
 {{- include "tofu-state.variable" (list "RUST_LOG" $config.rustLog) }}
 {{- if $config.otelEndpoint }}
@@ -65,77 +119,16 @@
 - name: OTEL_RESOURCE_ATTRIBUTES
   value: "k8s.namespace.name=$(POD_NAMESPACE),k8s.pod.name=$(POD_NAME)"
 {{- end }}
+{{- if $config.otelHeaders }}
+- name: OTEL_EXPORTER_OTLP_HEADERS_FILE
+  value: /etc/tofu-state/tokens/OTEL_EXPORTER_OTLP_HEADERS
+{{- end }}
 {{- range $name, $value := $config.otel }}
 - name: {{ $name }}
   value: {{ $value | quote }}
 {{- end }}
 {{- end }}
 {{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
-{{- end }}
-
-{{- define "tofu-state.volumeMounts" -}}
-- name: tokens
-  mountPath: /etc/tofu-state/tokens
-  readOnly: true
-{{- if and (eq .Values.config.store "openbao") (or .Values.config.baoCa.configMap .Values.config.baoCa.secret) }}
-- name: openbao-ca
-  mountPath: /etc/tofu-state/openbao-ca
-  readOnly: true
-{{- end }}
-{{- if eq .Values.config.store "embedded" }}
-- name: data
-  mountPath: /var/lib/tofu-state
-{{- end }}
-{{- with .Values.extraVolumeMounts }}
-{{ toYaml . }}
-{{- end }}
-{{- end }}
-
-{{/* Whole folders are mounted, never single files: a file mounted by `subPath` does not follow its secret. */}}
-{{- define "tofu-state.volumes" -}}
-- name: tokens
-  secret:
-    secretName: {{ include "tofu-state.secretName" . }}
-    defaultMode: 0440
-    items:
-      {{- $keys := .Values.existingSecret }}
-      {{- if eq .Values.config.store "openbao" }}
-      - key: {{ $keys.baoToken }}
-        path: BAO_TOKEN
-      {{- end }}
-      {{- if .Values.config.apiToken }}
-      - key: {{ $keys.apiToken }}
-        path: API_TOKEN
-      {{- end }}
-      {{- if .Values.config.tokensFile }}
-      - key: {{ $keys.tokensFile }}
-        path: tokens.toml
-      {{- end }}
-{{- if eq .Values.config.store "openbao" }}
-{{- with .Values.config.baoCa.configMap }}
-- name: openbao-ca
-  configMap:
-    name: {{ . }}
-    items:
-      - key: {{ $.Values.config.baoCa.key }}
-        path: ca.crt
-{{- end }}
-{{- with .Values.config.baoCa.secret }}
-- name: openbao-ca
-  secret:
-    secretName: {{ . }}
-    items:
-      - key: {{ $.Values.config.baoCa.key }}
-        path: ca.crt
-{{- end }}
-{{- else }}
-- name: data
-  persistentVolumeClaim:
-    claimName: {{ .Values.persistence.existingClaim | default (include "tofu-state.fullname" .) }}
-{{- end }}
-{{- with .Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}

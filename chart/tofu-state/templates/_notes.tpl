@@ -2,7 +2,7 @@
 
 {{- define "tofu-state.notes" -}}
 {{- $name := include "tofu-state.fullname" . }}
-{{- $host := printf "http://%s.%s.svc:%d" $name .Release.Namespace (.Values.service.port | int) }}
+{{- $host := printf "%s://%s.%s.svc:%d" (ternary "https" "http" .Values.tls.enabled) $name .Release.Namespace (.Values.service.port | int) }}
 {{- if .Values.ingress.enabled }}
 {{- $host = printf "https://%s" .Values.ingress.host }}
 {{- else if .Values.httpRoute.enabled }}
