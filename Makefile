@@ -5,6 +5,9 @@
 WASM := wasm32-wasip2
 POLICIES := kit lineage-guard version-pin deletion-guard freeze require-lock encrypted-only
 
+# A policy module that is not written in Rust, for the tests.
+EXAMPLE := target/policy-example/owners.wasm
+
 .DEFAULT_GOAL := help
 .PHONY: help setup peers run test quick build lint bench fuzz \
 	chart-test chart-package static image image-check version release-notes sbom
@@ -21,8 +24,12 @@ peers: ## Fetches bao, tofu, terraform and prometheus for the tests where they a
 run: setup ## Serves on the embedded store, with a token made for you, and prints a backend block to paste
 	cargo run -p tofu-state -- serve --store embedded --make-token
 
-test: setup peers ## Sets up and runs all tests
+test: setup peers policy-example ## Sets up and runs all tests
 	cargo test --workspace
+
+policy-example: $(EXAMPLE) ## Builds the policy module in TypeScript, from npm's packages
+$(EXAMPLE): tools/build-policy-example $(wildcard guest/policies/examples/typescript/*.* guest/policies/examples/typescript/src/* wit/deps/policy/*)
+	@tools/build-policy-example guest/policies/examples/typescript $@
 
 quick: setup ## Runs the native tests of the protocol and the stores: seconds
 	cargo test -p tofu-state-protocol -p tofu-state-store --lib --test memory

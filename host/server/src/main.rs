@@ -45,6 +45,7 @@ fn main() -> ExitCode {
     match cli::parse() {
         Command::Serve(serve) => run_server(&serve),
         Command::Healthcheck(flags) => healthcheck(&flags),
+        Command::Policy(task) => policy(&task),
         Command::TokenHash => token_hash(),
     }
 }
@@ -297,6 +298,10 @@ fn healthcheck(flags: &Flags) -> ExitCode {
         }
         Err(what) => fail(&what, 1),
     }
+}
+
+fn policy(task: &cli::policy::Task) -> ExitCode {
+    if cli::policy::perform(task, &mut io::stdout(), &mut io::stderr()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn token_hash() -> ExitCode {

@@ -14,6 +14,7 @@ mod common;
 mod faults;
 mod loading;
 mod on_demand;
+mod other_languages;
 mod outside;
 mod protocol;
 mod replies;

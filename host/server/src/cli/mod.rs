@@ -3,6 +3,7 @@
 pub mod address_file;
 pub mod first_token;
 pub mod healthcheck;
+pub mod policy;
 pub mod token;
 
 use std::collections::HashMap;
@@ -22,6 +23,8 @@ pub enum Command {
     Serve(Serve),
     /// Ask a running server whether it is ready.
     Healthcheck(Flags),
+    /// What needs no server about policies.
+    Policy(policy::Task),
     /// Make an entry for `TOKENS_FILE` of a token on standard input.
     TokenHash,
 }
@@ -127,6 +130,11 @@ fn command() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(clap::Command::new("hash").about("Make an entry for TOKENS_FILE").long_about(HASH_HELP));
+    let policy = clap::Command::new("policy")
+        .about("Policies: checking, testing and writing them")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(policy::subcommands());
     clap::Command::new("tofu-state")
         .about(ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
@@ -135,6 +143,7 @@ fn command() -> clap::Command {
         .subcommand(serve)
         .subcommand(healthcheck)
         .subcommand(token)
+        .subcommand(policy)
 }
 
 fn argument(setting: &Setting) -> Arg {
@@ -168,6 +177,10 @@ fn interpret(matches: ArgMatches) -> Option<Command> {
             address_file: matches.get_one::<PathBuf>("address-file").cloned(),
         })),
         ("healthcheck", matches) => Some(Command::Healthcheck(flags(matches, &[&settings::ADMIN_ADDR]))),
+        ("policy", matches) => {
+            let (name, matches) = matches.subcommand()?;
+            policy::interpret(name, matches).map(Command::Policy)
+        }
         ("token", _) => Some(Command::TokenHash),
         _ => None,
     }

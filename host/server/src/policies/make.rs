@@ -78,6 +78,20 @@ pub fn local(folder: &Path) -> impl FnMut(&Source) -> Result<Cow<'static, [u8]>,
 }
 
 fn read(path: &Path, sha256: &str) -> Result<Vec<u8>, String> {
+    let bytes = read_module(path)?;
+    let found = hex::encode(Sha256::digest(&bytes));
+    if found == sha256 {
+        Ok(bytes)
+    } else {
+        Err(format!("{}: its SHA-256 is {found}, not the {sha256} of its entry", path.display()))
+    }
+}
+
+/// Reads a module's file, whatever its digest is; of one that is too large no more than shows that it is.
+///
+/// # Errors
+/// What the operating system says, with the file's name.
+pub fn read_module(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     // Before it is opened: to open a pipe is to wait for its other end.
     if !std::fs::metadata(path).map_err(failed)?.is_file() {
@@ -85,12 +99,7 @@ fn read(path: &Path, sha256: &str) -> Result<Vec<u8>, String> {
     }
     let mut bytes = Vec::new();
     File::open(path).map_err(failed)?.take(LARGEST.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    let found = hex::encode(Sha256::digest(&bytes));
-    if found == sha256 {
-        Ok(bytes)
-    } else {
-        Err(format!("{}: its SHA-256 is {found}, not the {sha256} of its entry", path.display()))
-    }
+    Ok(bytes)
 }
 
 fn entry(engine: &Engine, wanted: Wanted, bytes: &[u8]) -> Result<Entry, String> {

@@ -22,6 +22,7 @@ mod large;
 mod lifecycle;
 mod locks;
 mod migration;
+mod policy_command;
 mod prometheus;
 mod races;
 mod secrets;

@@ -1,0 +1,103 @@
+//! `tofu-state policy check`.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use tofu_state_component::policies::{Chain, Mode, World};
+use tofu_state_component::{Allocation, Engine, Limits};
+
+use crate::cli::say;
+use crate::config::file;
+use crate::policies::make;
+
+/// What begins everything that is WebAssembly.
+const MAGIC: &[u8] = b"\0asm";
+
+/// Checks a policy file, or a module. Returns whether a server would take it.
+///
+/// # Errors
+/// Why the file cannot be read.
+pub(super) fn check(path: &Path, out: &mut impl Write, err: &mut impl Write) -> Result<bool, String> {
+    let unreadable = |error: std::io::Error| format!("{}: {error}", path.display());
+    if begins_with_magic(path).map_err(unreadable)? {
+        return module(path, out).map(|()| true);
+    }
+    let text = file::read(path).map_err(unreadable)?;
+    let wanted = match crate::policies::parse(&text) {
+        Ok(wanted) => wanted,
+        Err(mistakes) => return Ok(refuse(path, &mistakes, err)),
+    };
+    if !make::is_guarded(&wanted) {
+        say(err, "note: lineage-guard is not in force on all states: older states and those of other lineages pass");
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    match make::chain(&engine()?, wanted, make::local(folder)) {
+        Ok(chain) => list(&chain, out),
+        Err(unmade) => return Ok(refuse(path, &unmade.0, err)),
+    }
+    Ok(true)
+}
+
+/// An engine that takes no more address space than it uses.
+pub(super) fn engine() -> Result<Engine, String> {
+    let limits = Limits { allocation: Some(Allocation::OnDemand), ..Limits::default() };
+    Engine::new(limits).map_err(|error| error.to_string())
+}
+
+/// The world's name in the WIT.
+pub(super) fn world(world: World) -> &'static str {
+    match world {
+        World::Policy => "policy-module",
+        World::StatePolicy => "state-policy-module",
+    }
+}
+
+fn begins_with_magic(path: &Path) -> std::io::Result<bool> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
+    let mut head = Vec::new();
+    std::fs::File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut head)?;
+    Ok(head == MAGIC)
+}
+
+fn refuse(path: &Path, mistakes: &[String], err: &mut impl Write) -> bool {
+    mistakes.iter().for_each(|mistake| say(err, &format!("{}: {mistake}", path.display())));
+    false
+}
+
+fn list(chain: &Chain, out: &mut impl Write) {
+    let longest = chain.entries().map(|entry| entry.name.len()).max().unwrap_or_default().max("POLICY".len());
+    let line = |name: &str, mode: &str, kind: &str, size: &str, digest: &str| {
+        format!("{name:<longest$}  {mode:<7}  {kind:<19}  {size:>9}  {digest}")
+    };
+    say(out, &line("POLICY", "MODE", "WORLD", "SIZE", "SHA-256"));
+    for entry in chain.entries() {
+        let mode = match entry.mode {
+            Mode::Enforce => "enforce",
+            Mode::Warn => "warn",
+        };
+        let module = &entry.module;
+        let size = module.size().to_string();
+        say(out, &line(&entry.name, mode, world(module.world()), &size, module.digest()));
+    }
+}
+
+/// A module alone: what can be checked without its configuration, and an entry for it.
+fn module(path: &Path, out: &mut impl Write) -> Result<(), String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let bytes = make::read_module(path)?;
+    let module = engine()?.load_policy(&bytes).map_err(|error| failed(&error))?;
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase().replace('_', "-");
+    let state = if module.world() == World::StatePolicy { "needs = [\"state\"]\n" } else { "" };
+    say(out, &format!("# {}, {} bytes", world(module.world()), module.size()));
+    say(
+        out,
+        &format!(
+            "[[policy]]\nname = {name:?}\npath = {:?}\nsha256 = \"{}\"\n{state}configuration = \"\"\"\n\"\"\"",
+            path.to_string_lossy(),
+            module.digest()
+        ),
+    );
+    Ok(())
+}
