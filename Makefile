@@ -89,12 +89,13 @@ version: ## Prints the next version, reckoned from the commits
 release-notes: ## Prints the release notes of the next version
 	@tools/release notes
 
-sbom: ## Writes the bill of materials (CycloneDX) of the release binary
+sbom: ## Writes the bills of materials (CycloneDX) of the release binary and of the component in it
 	@mkdir -p $(ARTIFACTS)
-	tools/cargo-cyclonedx --manifest-path host/server/Cargo.toml --format json --no-build-deps --spec-version 1.5 \
-		--override-filename tofu-state.cdx
-	@find . -path ./target -prune -o -name 'tofu-state.cdx.json' ! -path './host/server/*' -exec rm {} +
-	mv host/server/tofu-state.cdx.json $(ARTIFACTS)/
+	tools/cargo-cyclonedx --format json --no-build-deps --spec-version 1.5 --override-filename bill-of-materials
+	@# It writes one for each crate, with this folder's path in it.
+	@sed 's#$(CURDIR)#/src#g' host/server/bill-of-materials.json >$(ARTIFACTS)/tofu-state.cdx.json
+	@sed 's#$(CURDIR)#/src#g' guest/protocol/bill-of-materials.json >$(ARTIFACTS)/tofu-state-protocol.cdx.json
+	@find . -path ./target -prune -o -name bill-of-materials.json -exec rm {} +
 
 chart-package: ## Packages the chart
 	@mkdir -p $(ARTIFACTS)
