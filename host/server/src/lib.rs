@@ -13,3 +13,4 @@ pub mod policies;
 pub mod signals;
 pub mod stores;
 pub mod telemetry;
+pub mod tls;

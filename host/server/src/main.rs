@@ -12,7 +12,7 @@ use tofu_state_server::access::reload;
 use tofu_state_server::access::{Access, Tokens};
 use tofu_state_server::admin::Admin;
 use tofu_state_server::cli::{self, Command, Flags, Serve};
-use tofu_state_server::config::{self, Callers, Config, settings};
+use tofu_state_server::config::{self, Callers, Config, ServeTls, settings};
 use tofu_state_server::listener::Limits;
 use tofu_state_server::listener::accept;
 use tofu_state_server::listener::budget::Budget;
@@ -23,9 +23,10 @@ use tofu_state_server::stores;
 use tofu_state_server::stores::locks::Looker;
 use tofu_state_server::telemetry::audit::Writing;
 use tofu_state_server::telemetry::{Audit, Metrics, Telemetry, logging};
+use tofu_state_server::tls::{self, Tls};
 use tofu_state_store::Layout;
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -90,10 +91,10 @@ async fn run(config: Config, address_file: Option<&Path>) -> Result<(), String> 
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let mut signals = Signals::new().map_err(|error| format!("signals cannot be received: {error}"))?;
-    let reload_now = Arc::new(Notify::new());
+    let (reload_now, reload) = watch::channel(());
     let running = tokio::select! {
-        running = start(config, address_file, Arc::clone(&reload_now)) => running?,
-        () = signals.end(|| reload_now.notify_one()) => return Err("told to end before the server had started".to_owned()),
+        running = start(config, address_file, reload) => running?,
+        () = signals.end(|| { reload_now.send_replace(()); }) => return Err("told to end before the server had started".to_owned()),
     };
     serve(running, signals, &reload_now).await
 }
@@ -113,7 +114,7 @@ struct Running {
 }
 
 /// The start, in order. Dropped half-way, it leaves nothing behind that outlives the runtime.
-async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Notify>) -> Result<Running, String> {
+async fn start(config: Config, address_file: Option<&Path>, reload: watch::Receiver<()>) -> Result<Running, String> {
     // What is counted.
     let metrics = Arc::new(Metrics::new().map_err(|error| format!("metrics cannot be made: {error}"))?);
     if config.metrics_groups {
@@ -131,7 +132,7 @@ async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Noti
     let loading = component(&config, call_limits);
 
     // The store.
-    let stores::Opened { store, layout, background } = stores::open(&config).await?;
+    let stores::Opened { store, layout, openbao, background } = stores::open(&config).await?;
     background.into_iter().for_each(|work| drop(tokio::spawn(work)));
     let (engine, protocol) = loading.await?;
 
@@ -139,8 +140,9 @@ async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Noti
     metrics.requests.set_methods(protocol.routes().iter().map(|route| route.method.clone()));
     metrics.component.loaded("protocol", 1);
     if let Callers::Configured(sources, _) = &config.callers {
-        tokio::spawn(reload::follow(sources.clone(), access.clone(), Arc::clone(&metrics), reload_now));
+        tokio::spawn(reload::follow(sources.clone(), access.clone(), Arc::clone(&metrics), reload.clone()));
     }
+    let tls = config.tls.map(|serve| tls(serve, reload)).transpose()?;
     let (look, last_look) = watch::channel(stores::watch::unknown());
     tokio::spawn(stores::watch::look(Arc::<stores::gate::Gate>::clone(&store), Arc::clone(&metrics), look));
 
@@ -184,32 +186,35 @@ async fn start(config: Config, address_file: Option<&Path>, reload_now: Arc<Noti
         store: last_look,
         engine: engine.clone(),
         component: protocol.digest().to_owned(),
+        tls: tls.clone(),
+        openbao,
         draining: draining.clone(),
     });
-    let serving = accept::serve(listener, states, limits, draining.clone(), abort.clone());
-    let watched = accept::serve(admin_listener, admin, Limits::admin(), stop_admin.clone(), abort.clone());
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let serving = accept::serve(listener, tls, states, limits, draining.clone(), abort.clone());
+    let watched = accept::serve(admin_listener, None, admin, Limits::admin(), stop_admin.clone(), abort.clone());
     let states = Listening::spawn(settings::LISTEN_ADDR.name, serving);
     let admin = Listening::spawn(settings::ADMIN_ADDR.name, watched);
 
     // Ready.
-    tracing::info!(listen = %listen_address, admin = %admin_address, component = protocol.digest(), "serving");
+    tracing::info!(listen = %listen_address, scheme, admin = %admin_address, component = protocol.digest(), "serving");
     if let Some(file) = address_file {
         cli::address_file::write(file, listen_address, admin_address)
             .map_err(|error| format!("--address-file {} cannot be written: {error}", file.display()))?;
     }
     if let Some(token) = made {
-        cli::first_token::print(&mut io::stdout().lock(), listen_address, &token)
+        cli::first_token::print(&mut io::stdout().lock(), scheme, listen_address, &token)
             .map_err(|error| format!("standard output cannot be written: {error}"))?;
     }
     Ok(Running { engine, layout, calls, drain_time, states, admin, draining, stop_admin, abort, auditing })
 }
 
 /// Serves until somebody wants it to end, or it cannot go on; then the drain.
-async fn serve(running: Running, mut signals: Signals, reload_now: &Notify) -> Result<(), String> {
+async fn serve(running: Running, mut signals: Signals, reload_now: &watch::Sender<()>) -> Result<(), String> {
     let Running { engine, layout, calls, drain_time, mut states, mut admin, draining, stop_admin, abort, auditing } =
         running;
     let early = tokio::select! {
-        () = signals.end(|| reload_now.notify_one()) => Ok(()),
+        () = signals.end(|| { reload_now.send_replace(()); }) => Ok(()),
         ended = states.ended() => ended.and_then(|()| states.too_early()),
         ended = admin.ended() => ended.and_then(|()| admin.too_early()),
     };
@@ -254,6 +259,13 @@ fn callers(callers: &Callers) -> Result<(Access, Option<SecretString>), String> 
             Ok((Access::new(Tokens::default().with_shared(&token)), Some(token)))
         }
     }
+}
+
+/// The certificate and key to serve with, followed from now on.
+fn tls(serve: ServeTls, reload: watch::Receiver<()>) -> Result<Tls, String> {
+    let tls = Tls::new(serve.pair).map_err(|error| format!("TLS cannot be spoken: {error}"))?;
+    tokio::spawn(tls::reload::follow(serve.files, tls.clone(), reload));
+    Ok(tls)
 }
 
 /// A call that waits for the store must not be cut off before the store has had its time.

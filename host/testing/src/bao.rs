@@ -281,6 +281,68 @@ impl Bao {
         answer["auth"]["client_token"].as_str().expect("a token").to_owned()
     }
 
+    /// Writes a policy of these rules (HCL).
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn policy(&self, name: &str, rules: &str) {
+        self.ok(Method::PUT, &format!("sys/policies/acl/{name}"), json!({"policy": rules})).await;
+    }
+
+    /// Enables an auth method of this kind at `auth/<mount>/`.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn enable_auth(&self, kind: &str, mount: &str) {
+        self.ok(Method::POST, &format!("sys/auth/{mount}"), json!({"type": kind})).await;
+    }
+
+    /// A new secret ID of an AppRole role at `auth/<mount>/`, with these settings.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn secret_id(&self, mount: &str, role: &str, settings: Value) -> String {
+        let answer = self.ok(Method::POST, &format!("auth/{mount}/role/{role}/secret-id"), settings).await;
+        answer["data"]["secret_id"].as_str().expect("a secret ID").to_owned()
+    }
+
+    /// The role ID of an AppRole role at `auth/<mount>/`.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn role_id(&self, mount: &str, role: &str) -> String {
+        let (_, answer) = self.api(Method::GET, &format!("auth/{mount}/role/{role}/role-id"), None).await;
+        answer["data"]["role_id"].as_str().expect("a role ID").to_owned()
+    }
+
+    /// Revokes every token that was given by a login at `auth/<mount>/`.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub async fn revoke_logins(&self, mount: &str) {
+        self.ok(Method::PUT, &format!("sys/leases/revoke-prefix/auth/{mount}/login"), json!({"sync": true})).await;
+    }
+
+    /// The leases of the tokens that logins at `auth/<mount>/` have given.
+    ///
+    /// # Panics
+    /// If OpenBao cannot be reached.
+    pub async fn leases(&self, mount: &str) -> Vec<String> {
+        let list = Method::from_bytes(b"LIST").expect("a method");
+        let (_, answer) = self.api(list, &format!("sys/leases/lookup/auth/{mount}/login/"), None).await;
+        answer["data"]["keys"].as_array().into_iter().flatten().map(Value::to_string).collect()
+    }
+
+    /// One call with the root token that must be done: the JSON body.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub async fn ok(&self, method: Method, path: &str, body: Value) -> Value {
+        let (status, answer) = self.api(method, path, Some(body)).await;
+        assert!(status.is_success(), "{path} answered {status}: {answer}");
+        answer
+    }
+
     /// One call with the root token: the status and the JSON body (null where there is none).
     ///
     /// # Panics

@@ -6,8 +6,10 @@
 //! command that fetches it, never a test that silently passes.
 
 pub mod bao;
+pub mod certificates;
 pub mod cli;
 pub mod cluster;
+pub mod kubernetes;
 pub mod process;
 pub mod programs;
 pub mod prometheus;

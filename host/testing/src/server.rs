@@ -20,18 +20,22 @@ const START: Duration = Duration::from_secs(90);
 /// How long an end may take: the drain included.
 const END: Duration = Duration::from_secs(90);
 
-/// An HTTP client for tests. The TLS provider is a formality: all of it is plain HTTP on loopback.
+/// An HTTP client for tests, for plain HTTP on loopback; see `Authority::http` for TLS.
 ///
 /// # Panics
 /// If it cannot be built.
 #[must_use]
 pub fn http() -> reqwest::Client {
+    client_builder().build().expect("an HTTP client")
+}
+
+pub(crate) fn client_builder() -> reqwest::ClientBuilder {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // Another part of the test may have installed one already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-    reqwest::Client::builder().no_proxy().build().expect("an HTTP client")
+    reqwest::Client::builder().no_proxy()
 }
 
 /// What a server is to be started with.
@@ -68,6 +72,12 @@ impl Builder {
     #[must_use]
     pub fn openbao(self, address: &str, token: &str) -> Self {
         self.set("STORE", "openbao").set("BAO_ADDR", address).set("BAO_TOKEN", token)
+    }
+
+    /// Serves over TLS with this certificate and key.
+    #[must_use]
+    pub fn tls(self, (certificate, key): (PathBuf, PathBuf)) -> Self {
+        self.set("TLS_CERT_FILE", certificate).set("TLS_KEY_FILE", key)
     }
 
     /// Starts it and waits until it serves.
@@ -130,7 +140,14 @@ impl Server {
     /// The address of a path on the state port; `path` without a leading `/`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.listen)
+        let tls = self.builder.environment.iter().any(|(name, _)| name == "TLS_CERT_FILE");
+        format!("{}://{}/{path}", if tls { "https" } else { "http" }, self.listen)
+    }
+
+    /// The host and port of the state port.
+    #[must_use]
+    pub fn host_and_port(&self) -> String {
+        self.listen.to_string()
     }
 
     /// The address of a path on the admin port; `path` without a leading `/`.

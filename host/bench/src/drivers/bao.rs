@@ -89,7 +89,7 @@ pub(super) async fn start() -> anyhow::Result<Server> {
     let driver = OpenBao::new(Settings {
         address: bao.address(),
         namespace: None,
-        token: SecretString::from(bao.token()),
+        login: SecretString::from(bao.token()).into(),
         mount: DEFAULT_MOUNT.to_owned(),
         ca_certificate: None,
         // KV's own default, which the other side has too.

@@ -47,6 +47,8 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
         store: last_look,
         engine,
         component: protocol.digest().to_owned(),
+        tls: None,
+        openbao: None,
         draining: CancellationToken::new(),
     });
     let states = Arc::new(States {
@@ -63,8 +65,8 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
         calls: TaskTracker::new(),
     });
     let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
-    let watched = tokio::spawn(accept::serve(admin_listener, admin, limits, stop.clone(), abort.clone()));
-    accept::serve(listener, states, limits, stop, abort).await;
+    let watched = tokio::spawn(accept::serve(admin_listener, None, admin, limits, stop.clone(), abort.clone()));
+    accept::serve(listener, None, states, limits, stop, abort).await;
     watched.await?;
     Ok(())
 }

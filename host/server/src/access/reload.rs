@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use super::sources::{Fingerprint, Sources};
 use super::{Access, Tokens};
@@ -20,7 +20,7 @@ pub const INTERVAL: Duration = Duration::from_secs(2);
 /// A file that has become wrong changes nothing: the tokens before it stay, the log says what is wrong,
 /// and `metrics` (and with them `/readyz`) that something is.
 /// Never returns, unless there is no file to follow.
-pub async fn follow(sources: Sources, access: Access, metrics: Arc<Metrics>, now: Arc<Notify>) {
+pub async fn follow(sources: Sources, access: Access, metrics: Arc<Metrics>, mut now: watch::Receiver<()>) {
     if !sources.can_change() {
         return;
     }
@@ -30,7 +30,7 @@ pub async fn follow(sources: Sources, access: Access, metrics: Arc<Metrics>, now
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = now.notified() => {}
+            Ok(()) = now.changed() => {}
         }
         follower.look().await;
     }

@@ -1,11 +1,13 @@
 //! `/livez`, `/readyz` and `/metrics`, read-only, on an address of their own.
 //!
-//! Readiness fails for the server's own faults only: it drains, or the callers' tokens have become wrong
-//! in their files, which shows nowhere else until a caller with a new one is refused. The store's state stands in the body: if one
+//! Readiness fails for the server's own faults only: it drains, or the callers' tokens or the certificate have
+//! become wrong in their files, which shows nowhere else until it is too late. The store's state, and a
+//! certificate that has expired, stand in the body: if one
 //! sealed OpenBao made every replica unready, callers would get a refused connection and not the 503
 //! that tells them why.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -13,13 +15,17 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use serde_json::json;
+use time::OffsetDateTime;
 use tofu_state_component::Engine;
+use tofu_state_store::openbao::{Ending, OpenBao};
 use tokio_util::sync::CancellationToken;
 
 use crate::listener::accept::Answer;
 use crate::listener::budget::Budget;
 use crate::stores::watch::LastLook;
 use crate::telemetry::Metrics;
+use crate::telemetry::metrics::TokenExpiry;
+use crate::tls::{Standing, Tls};
 
 /// What it takes to tell how the server is.
 pub struct Admin {
@@ -33,6 +39,10 @@ pub struct Admin {
     pub engine: Engine,
     /// The component's digest.
     pub component: String,
+    /// The certificate that states are served with, if they are over TLS.
+    pub tls: Option<Tls>,
+    /// OpenBao, if states lie there: its token's end is told.
+    pub openbao: Option<Arc<OpenBao>>,
     /// Cancelled once the server drains.
     pub draining: CancellationToken,
 }
@@ -62,13 +72,16 @@ impl Admin {
         } else {
             "wrong since they changed, the ones before are in use: the log says what is wrong"
         };
-        let ready = !draining && tokens_current;
+        let certificate = self.certificate();
+        let ready = !draining && tokens_current && certificate.as_ref().is_none_or(|standing| standing.current);
+        let certificate = certificate.map(|standing| json!({"current": standing.current, "detail": standing.detail}));
         let store = self.store.borrow().clone();
         let body = json!({
             "ready": ready,
             "draining": draining,
             "tokens": {"current": tokens_current, "detail": tokens},
             "audit": {"working": self.metrics.audit.works()},
+            "certificate": certificate,
             "component": {"sha256": self.component},
             "store": {"available": store.available, "detail": store.detail},
             "version": env!("CARGO_PKG_VERSION"),
@@ -77,7 +90,18 @@ impl Admin {
         respond(status, "application/json", format!("{body}\n").into_bytes())
     }
 
+    fn certificate(&self) -> Option<Standing> {
+        self.tls.as_ref().map(|tls| tls.standing(OffsetDateTime::now_utc()))
+    }
+
     fn metrics(&self) -> Response<Full<Bytes>> {
+        if let Some(Standing { current, expires, .. }) = self.certificate() {
+            self.metrics.server.set_certificate(current, expires.unix_timestamp());
+        }
+        self.metrics.store.set_service_token_expiry(self.openbao.as_ref().and_then(|openbao| {
+            let Ending::After(left) = openbao.token_ending() else { return None };
+            Some(TokenExpiry { at: SystemTime::now().checked_add(left)?, lifetime: openbao.token_lifetime() })
+        }));
         self.metrics.server.set_body_memory(self.budget.taken(), self.budget.total());
         self.metrics.component.look(&self.engine);
         self.metrics.process.look();

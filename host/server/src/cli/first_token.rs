@@ -39,13 +39,13 @@ fn fill(mut file: File) -> io::Result<SecretString> {
     Ok(token.into())
 }
 
-/// Prints to `out` a backend block and the variables that make it work. It is the operator's own
-/// terminal: this alone shows a token.
+/// Prints to `out` a backend block for states served at `scheme` (`http` or `https`) and `listen`, and the
+/// variables that make it work. It is the operator's own terminal: this alone shows a token.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn print(out: &mut impl Write, listen: SocketAddr, token: &SecretString) -> io::Result<()> {
-    let state = format!("http://{listen}/example/first");
+pub fn print(out: &mut impl Write, scheme: &str, listen: SocketAddr, token: &SecretString) -> io::Result<()> {
+    let state = format!("{scheme}://{listen}/example/first");
     writeln!(
         out,
         "\
@@ -78,7 +78,7 @@ mod tests {
         let mode = std::fs::metadata(folder.join("token")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let mut out = Vec::new();
-        print(&mut out, "127.0.0.1:8080".parse().unwrap(), &first).unwrap();
+        print(&mut out, "http", "127.0.0.1:8080".parse().unwrap(), &first).unwrap();
         let out = String::from_utf8(out).unwrap();
         assert!(out.contains("unlock_address = \"http://127.0.0.1:8080/example/first\""), "{out}");
         assert!(out.contains(&format!("TF_HTTP_PASSWORD={}", first.expose_secret())));

@@ -18,10 +18,11 @@ use tofu_state_component::{ForceUnlock, Settings};
 use crate::access::sources::Sources;
 use crate::access::tokens::Tokens;
 use crate::telemetry::audit::{Rotation, Target};
+use crate::tls;
 pub use mistakes::{Mistake, Mistakes, Wrong};
 use source::Reading;
 pub use source::{Secret, Source};
-pub use store::{OpenBao, StoreChoice};
+pub use store::{Login, OpenBao, StoreChoice};
 pub use values::Bind;
 
 /// The shortest `LOCK_TTL`: a client shows a sign of life at least every 20 s while it applies, but a
@@ -53,6 +54,8 @@ pub struct Config {
     pub listen: Bind,
     /// Where the server is watched.
     pub admin: Bind,
+    /// What states are served with over TLS; none: without it.
+    pub tls: Option<ServeTls>,
     /// Which store holds the states.
     pub store: StoreChoice,
     /// How long requests wait for a store that fails over; none: not at all.
@@ -88,6 +91,15 @@ pub enum Callers {
     Make(PathBuf),
 }
 
+/// Certificate and key.
+#[derive(Debug)]
+pub struct ServeTls {
+    /// Where they lie, and can change.
+    pub files: tls::Files,
+    /// As they are at the moment.
+    pub pair: tls::Pair,
+}
+
 /// How and what to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logging {
@@ -118,6 +130,7 @@ impl Config {
         let listen = listen(r, options);
         let admin = r.value(&settings::ADMIN_ADDR, values::bind);
         let tls_terminated = r.value(&settings::TLS_TERMINATED, values::boolean);
+        let tls = serve_tls(r);
         let store = store::choice(r);
         let store_wait =
             r.value(&settings::STORE_WAIT, |text| values::duration(text, Duration::ZERO, LONGEST_STORE_WAIT));
@@ -132,12 +145,13 @@ impl Config {
         let metrics_groups = r.value(&settings::METRICS_GROUPS, values::boolean);
         not_yet(r);
 
-        if let (Some(listen), Some(false)) = (&listen, tls_terminated)
+        if let (Some(listen), Some(false), None) = (&listen, tls_terminated, &tls)
             && !listen.is_loopback()
         {
             r.warnings.push(format!(
                 "LISTEN_ADDR {listen} is served without TLS: tokens and states cross the network in clear text, \
-                 unless a proxy in front speaks TLS (then set TLS_TERMINATED=true)"
+                 unless a proxy in front speaks TLS (then set TLS_TERMINATED=true); or set TLS_CERT_FILE and \
+                 TLS_KEY_FILE"
             ));
         }
         if let (Some(state), Some(memory)) = (max_state_bytes, max_body_memory)
@@ -155,6 +169,7 @@ impl Config {
             Some(Self {
                 listen: listen?,
                 admin: admin?,
+                tls,
                 store: store?,
                 store_wait: store_wait.map(|wait| (!wait.is_zero()).then_some(wait))?,
                 keep_versions: keep_versions?,
@@ -242,6 +257,38 @@ fn callers(r: &mut Reading<'_>, options: &Options, listen: Option<&Bind>) -> Opt
                     .push(format!("TOKENS_FILE has expired entries, which let nobody in: {}", expired.join(", ")));
             }
             Some(Callers::Configured(sources, tokens))
+        }
+        Err(mistakes) => {
+            mistakes.into_iter().for_each(|mistake| r.mistake(&mistake.setting, mistake.value, mistake.wrong));
+            None
+        }
+    }
+}
+
+fn serve_tls(r: &mut Reading<'_>) -> Option<ServeTls> {
+    let certificate = r.value(&settings::TLS_CERT_FILE, values::path);
+    let key = r.value(&settings::TLS_KEY_FILE, values::path);
+    let (certificate, key) = match (certificate, key) {
+        (None, None) => return None,
+        (Some(certificate), Some(key)) => (certificate, key),
+        (certificate, _) => {
+            let (missing, given) = match certificate {
+                Some(_) => (&settings::TLS_KEY_FILE, &settings::TLS_CERT_FILE),
+                None => (&settings::TLS_CERT_FILE, &settings::TLS_KEY_FILE),
+            };
+            let wrong = Wrong::new(format!("not set, but {} is", given.name), "set both or neither");
+            r.mistake(missing.name, None, wrong);
+            return None;
+        }
+    };
+    let files = tls::Files { certificate, key };
+    match tls::Pair::read(&files) {
+        Ok(pair) => {
+            let now = OffsetDateTime::now_utc();
+            if !pair.is_valid(now) {
+                r.warnings.push(format!("TLS_CERT_FILE: {}: clients will refuse it", pair.validity(now)));
+            }
+            Some(ServeTls { files, pair })
         }
         Err(mistakes) => {
             mistakes.into_iter().for_each(|mistake| r.mistake(&mistake.setting, mistake.value, mistake.wrong));

@@ -60,6 +60,27 @@ pub const ADMIN_ADDR: Setting = Setting {
     help: "Where /livez, /readyz and /metrics are served, without authentication.",
 };
 
+/// The certificate to serve with.
+pub const TLS_CERT_FILE: Setting = Setting {
+    name: "TLS_CERT_FILE",
+    value: "FILE",
+    default: None,
+    secret: false,
+    heading: ADDRESSES,
+    help: "Serve states over TLS with this certificate (PEM: the server's, then those between it and its authority). \
+           It is read again when it changes.",
+};
+
+/// Its private key.
+pub const TLS_KEY_FILE: Setting = Setting {
+    name: "TLS_KEY_FILE",
+    value: "FILE",
+    default: None,
+    secret: false,
+    heading: ADDRESSES,
+    help: "The certificate's private key (PEM, not encrypted). It is read again when it changes.",
+};
+
 /// Whether something in front of the server speaks TLS.
 pub const TLS_TERMINATED: Setting = Setting {
     name: "TLS_TERMINATED",
@@ -77,7 +98,7 @@ pub const STORE: Setting = Setting {
     default: None,
     secret: false,
     heading: STORES,
-    help: "Which store holds the states. `openbao` is implied by BAO_TOKEN. There is no default: the server \
+    help: "Which store holds the states. `openbao` is implied by BAO_TOKEN or another login. There is no default: the server \
            never falls back to a disk nobody chose.",
 };
 
@@ -108,7 +129,57 @@ pub const BAO_TOKEN: Setting = Setting {
     default: None,
     secret: true,
     heading: STORES,
-    help: "The server's own token for OpenBao.",
+    help: "The server's own token for OpenBao. It is renewed where it can be.",
+};
+
+/// AppRole's role.
+pub const BAO_ROLE_ID: Setting = Setting {
+    name: "BAO_ROLE_ID",
+    value: "ID",
+    default: None,
+    secret: false,
+    heading: STORES,
+    help: "Log in to OpenBao by AppRole, as this role, instead of with BAO_TOKEN.",
+};
+
+/// AppRole's secret.
+pub const BAO_SECRET_ID: Setting = Setting {
+    name: "BAO_SECRET_ID",
+    value: "ID",
+    default: None,
+    secret: true,
+    heading: STORES,
+    help: "The secret ID that belongs to BAO_ROLE_ID. Its file is read at each login.",
+};
+
+/// The role of a service account.
+pub const BAO_KUBERNETES_ROLE: Setting = Setting {
+    name: "BAO_KUBERNETES_ROLE",
+    value: "ROLE",
+    default: None,
+    secret: false,
+    heading: STORES,
+    help: "Log in to OpenBao as a Kubernetes service account, with this role, instead of with BAO_TOKEN.",
+};
+
+/// The service account's token.
+pub const BAO_KUBERNETES_TOKEN_FILE: Setting = Setting {
+    name: "BAO_KUBERNETES_TOKEN_FILE",
+    value: "FILE",
+    default: Some("/var/run/secrets/kubernetes.io/serviceaccount/token"),
+    secret: false,
+    heading: STORES,
+    help: "The service account's token, for BAO_KUBERNETES_ROLE. It is read at each login.",
+};
+
+/// Where the auth method is mounted.
+pub const BAO_AUTH_MOUNT: Setting = Setting {
+    name: "BAO_AUTH_MOUNT",
+    value: "MOUNT",
+    default: None,
+    secret: false,
+    heading: STORES,
+    help: "Where the auth method to log in by is mounted below `auth/`: `approle` or `kubernetes` if nothing is said.",
 };
 
 /// The KV v2 mount.
@@ -311,11 +382,18 @@ pub const METRICS_GROUPS: Setting = Setting {
 pub const ALL: &[&Setting] = &[
     &LISTEN_ADDR,
     &ADMIN_ADDR,
+    &TLS_CERT_FILE,
+    &TLS_KEY_FILE,
     &TLS_TERMINATED,
     &STORE,
     &BAO_ADDR,
     &BAO_NAMESPACE,
     &BAO_TOKEN,
+    &BAO_ROLE_ID,
+    &BAO_SECRET_ID,
+    &BAO_KUBERNETES_ROLE,
+    &BAO_KUBERNETES_TOKEN_FILE,
+    &BAO_AUTH_MOUNT,
     &BAO_MOUNT,
     &BAO_CACERT,
     &STORE_WAIT,
@@ -338,9 +416,5 @@ pub const ALL: &[&Setting] = &[
 ];
 
 /// Settings of later releases. Ignoring one of them would be unsafe: whoever sets it counts on it.
-pub const NOT_YET: &[(&str, &str)] = &[
-    ("TLS_CERT_FILE", "let a proxy in front speak TLS and set TLS_TERMINATED=true"),
-    ("TLS_KEY_FILE", "let a proxy in front speak TLS and set TLS_TERMINATED=true"),
-    ("POLICY_FILE", "remove it: this release applies no policies"),
-    ("ADMIN_SOCKET", "remove it"),
-];
+pub const NOT_YET: &[(&str, &str)] =
+    &[("POLICY_FILE", "remove it: this release applies no policies"), ("ADMIN_SOCKET", "remove it")];

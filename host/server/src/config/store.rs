@@ -22,12 +22,37 @@ pub struct OpenBao {
     pub address: String,
     /// The namespace, if any.
     pub namespace: Option<String>,
-    /// The server's own token.
-    pub token: Secret,
+    /// How the server proves who it is.
+    pub login: Login,
     /// The KV v2 mount.
     pub mount: String,
     /// PEM certificates of a private CA.
     pub ca: Option<PathBuf>,
+}
+
+/// How the server proves to OpenBao who it is.
+#[derive(Debug)]
+pub enum Login {
+    /// With a token.
+    Token(Secret),
+    /// By AppRole.
+    AppRole {
+        /// Where the method is mounted below `auth/`.
+        mount: String,
+        /// The role's ID.
+        role_id: String,
+        /// The secret that belongs to it.
+        secret_id: Secret,
+    },
+    /// As a Kubernetes service account.
+    Kubernetes {
+        /// Where the method is mounted below `auth/`.
+        mount: String,
+        /// The role's name.
+        role: String,
+        /// The service account's token.
+        token_file: PathBuf,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -48,21 +73,22 @@ pub(super) fn choice(r: &mut Reading<'_>) -> Option<StoreChoice> {
     let mount = r.value(&settings::BAO_MOUNT, values::bao_path);
     let ca_given = r.given(&settings::BAO_CACERT).is_some();
     let ca = r.value(&settings::BAO_CACERT, values::readable_file);
-    let token_given = [settings::BAO_TOKEN.name.to_owned(), settings::BAO_TOKEN.file_variable()]
-        .iter()
-        .any(|name| r.variable(name).is_some());
-    let token = r.secret(&settings::BAO_TOKEN);
+    let logins = given_logins(r);
+    let login = login(r, &logins);
     let folder = r.value(&settings::DATA_DIR, values::path);
 
-    match (kind, asked, token_given) {
+    match (kind, asked, !logins.is_empty()) {
         (Some(Kind::Embedded), ..) => {
-            if token_given {
-                r.warnings.push("BAO_TOKEN is set but not used: STORE is `embedded`".to_owned());
+            if let Some(login) = logins.first() {
+                r.warnings.push(format!("{login} is set but not used: STORE is `embedded`"));
             }
             Some(StoreChoice::Embedded(folder?))
         }
         (Some(Kind::OpenBao), _, false) => {
-            let wrong = Wrong::new("STORE is `openbao`, which needs a token", "set BAO_TOKEN or BAO_TOKEN_FILE");
+            let wrong = Wrong::new(
+                "STORE is `openbao`, which needs a token or a login",
+                "set BAO_TOKEN (or BAO_TOKEN_FILE), BAO_ROLE_ID with BAO_SECRET_ID, or BAO_KUBERNETES_ROLE",
+            );
             r.mistake(settings::BAO_TOKEN.name, None, wrong);
             None
         }
@@ -78,12 +104,12 @@ pub(super) fn choice(r: &mut Reading<'_>) -> Option<StoreChoice> {
             if (namespace_given && namespace.is_none()) || (ca_given && ca.is_none()) {
                 return None;
             }
-            Some(StoreChoice::OpenBao(OpenBao { address: address.text, namespace, token: token?, mount: mount?, ca }))
+            Some(StoreChoice::OpenBao(OpenBao { address: address.text, namespace, login: login?, mount: mount?, ca }))
         }
         (None, false, false) => {
             let wrong = Wrong::new(
                 "no store is chosen, and the server never falls back to a disk nobody chose",
-                "set STORE=embedded for this machine's disk (DATA_DIR), or BAO_TOKEN (and BAO_ADDR) for OpenBao",
+                "set STORE=embedded for this machine's disk (DATA_DIR), or BAO_TOKEN or another login (and BAO_ADDR) for OpenBao",
             );
             r.mistake(settings::STORE.name, None, wrong);
             None
@@ -91,4 +117,69 @@ pub(super) fn choice(r: &mut Reading<'_>) -> Option<StoreChoice> {
         // What is wrong with STORE has been noted.
         (None, true, _) => None,
     }
+}
+
+/// Which of the ways to log in are set, by the setting that stands for each.
+fn given_logins(r: &mut Reading<'_>) -> Vec<&'static str> {
+    let by_file = |setting: &settings::Setting| [setting.name.to_owned(), setting.file_variable()];
+    let token = by_file(&settings::BAO_TOKEN).iter().any(|name| r.variable(name).is_some());
+    let role = r.given(&settings::BAO_ROLE_ID).is_some()
+        || by_file(&settings::BAO_SECRET_ID).iter().any(|name| r.variable(name).is_some());
+    let kubernetes = r.given(&settings::BAO_KUBERNETES_ROLE).is_some();
+    let all = [
+        (token, settings::BAO_TOKEN.name),
+        (role, settings::BAO_ROLE_ID.name),
+        (kubernetes, settings::BAO_KUBERNETES_ROLE.name),
+    ];
+    all.into_iter().filter_map(|(given, name)| given.then_some(name)).collect()
+}
+
+/// The login; none if there is none, or after a mistake, which is noted.
+fn login(r: &mut Reading<'_>, given: &[&'static str]) -> Option<Login> {
+    let mount = r.value(&settings::BAO_AUTH_MOUNT, values::bao_path);
+    let role_id = r.value(&settings::BAO_ROLE_ID, |text| Ok(text.to_owned()));
+    let secret_id = r.secret(&settings::BAO_SECRET_ID);
+    let role = r.value(&settings::BAO_KUBERNETES_ROLE, |text| Ok(text.to_owned()));
+    let token_file = r.value(&settings::BAO_KUBERNETES_TOKEN_FILE, values::path);
+    let token = r.secret(&settings::BAO_TOKEN);
+    let way = match given {
+        [] => return None,
+        [way] => *way,
+        [way, other, ..] => {
+            let wrong = Wrong::new(format!("{other} is set too"), "set one way to log in");
+            r.mistake(way, None, wrong);
+            return None;
+        }
+    };
+    if way == settings::BAO_TOKEN.name {
+        return token.map(Login::Token);
+    }
+    if way == settings::BAO_KUBERNETES_ROLE.name {
+        let token_file = token_file?;
+        let text = token_file.display().to_string();
+        if let Err(wrong) = values::readable_file(&text) {
+            r.mistake(settings::BAO_KUBERNETES_TOKEN_FILE.name, Some(text), wrong);
+            return None;
+        }
+        return Some(Login::Kubernetes {
+            mount: mount.unwrap_or_else(|| "kubernetes".to_owned()),
+            role: role?,
+            token_file,
+        });
+    }
+    if role_id.is_none() {
+        let wrong = Wrong::new("not set, but BAO_SECRET_ID is", "set both, or BAO_TOKEN instead");
+        r.mistake(settings::BAO_ROLE_ID.name, None, wrong);
+    }
+    if r.variable(settings::BAO_SECRET_ID.name).is_none()
+        && r.variable(&settings::BAO_SECRET_ID.file_variable()).is_none()
+    {
+        let wrong = Wrong::new("not set, but BAO_ROLE_ID is", "set it, or BAO_SECRET_ID_FILE");
+        r.mistake(settings::BAO_SECRET_ID.name, None, wrong);
+    }
+    Some(Login::AppRole {
+        mount: mount.unwrap_or_else(|| "approle".to_owned()),
+        role_id: role_id?,
+        secret_id: secret_id?,
+    })
 }

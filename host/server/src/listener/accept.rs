@@ -1,8 +1,6 @@
 //! Accepts connections, and lets them end when the server stops.
 
-use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,19 +8,16 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
-use tokio_io_timeout::TimeoutStream;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Limits;
+use super::connection::Connection;
 use super::places::Places;
 use crate::config::Bind;
-use crate::telemetry::record::Peer;
+use crate::tls::Tls;
 
 /// How long to wait after the operating system refused a connection: most likely all file descriptors
 /// are in use, and trying again at once would only burn time.
@@ -51,17 +46,18 @@ pub async fn bind(address: &Bind, setting: &str) -> Result<TcpListener, String> 
     bound.map_err(|error| format!("cannot listen on {setting} {address}: {error}"))
 }
 
-/// Serves connections until `stop`, then lets the requests in flight end. What is still open when
-/// `abort` comes is cut off.
+/// Serves connections until `stop`, over TLS if there is any, then lets the requests in flight end. What is
+/// still open when `abort` comes is cut off.
 pub async fn serve<A: Answer>(
     listener: TcpListener,
+    tls: Option<Tls>,
     answer: Arc<A>,
     limits: Limits,
     stop: CancellationToken,
     abort: CancellationToken,
 ) {
     let mut places = Places::new(limits.connections);
-    let ending = GracefulShutdown::new();
+    let multiplexed = Arc::new(Semaphore::new(limits.connections));
     let connections = TaskTracker::new();
     loop {
         if places.ran_out() {
@@ -84,11 +80,19 @@ pub async fn serve<A: Answer>(
             }
         };
         let begun = CancellationToken::new();
-        let connection = ending.watch(connection(stream, peer, Arc::clone(&answer), limits, begun.clone()));
-        let abort = abort.clone();
+        let connection = Connection {
+            answer: Arc::clone(&answer),
+            peer,
+            limits,
+            begun: begun.clone(),
+            stop: stop.clone(),
+            multiplexed: Arc::clone(&multiplexed),
+            tasks: connections.clone(),
+        };
+        let (tls, abort) = (tls.clone(), abort.clone());
         connections.spawn(async move {
             tokio::select! {
-                ended = connection => {
+                ended = connection.serve(stream, tls.as_ref()) => {
                     if let Err(error) = ended {
                         tracing::debug!(%error, "a connection ended early");
                     }
@@ -102,10 +106,6 @@ pub async fn serve<A: Answer>(
     // The socket is closed first: a balancer sees at once that nobody listens here any more.
     drop(listener);
     connections.close();
-    tokio::select! {
-        () = ending.shutdown() => {}
-        () = abort.cancelled() => {}
-    }
     connections.wait().await;
 }
 
@@ -114,31 +114,4 @@ async fn never_begun(begun: &CancellationToken, limits: Limits) {
     if tokio::time::timeout(limits.first_head_time, begun.cancelled()).await.is_ok() {
         std::future::pending().await
     }
-}
-
-/// One connection; `begun` is cancelled at its first request.
-fn connection<A: Answer>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    answer: Arc<A>,
-    limits: Limits,
-    begun: CancellationToken,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-    // Answers are written whole; waiting for more to send would only delay them.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(limits.write_time));
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        begun.cancel();
-        request.extensions_mut().insert(Peer(peer));
-        let answer = Arc::clone(&answer);
-        async move { Ok::<_, Infallible>(answer.answer(request).await) }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
-        .max_header_size(limits.head_bytes)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
 }

@@ -7,7 +7,9 @@
 pub mod accept;
 pub mod body;
 pub mod budget;
+mod connection;
 pub mod head;
+mod http2;
 pub mod listening;
 pub mod path;
 mod places;
@@ -22,7 +24,7 @@ use std::time::Duration;
 pub struct Limits {
     /// How many connections are open at once; more wait to be accepted.
     pub connections: usize,
-    /// How long a new connection may take until its first whole request head.
+    /// How long a new connection may take until its first whole request head, its TLS handshake included.
     pub first_head_time: Duration,
     /// How long a connection may stay without another whole request head, from the last answer on.
     pub head_time: Duration,

@@ -13,6 +13,7 @@ use tofu_state_store::Remembering;
 use tofu_state_store::embedded::{self, Embedded};
 use tofu_state_store::history::History;
 use tofu_state_store::layout::{self, Layout};
+use tofu_state_store::openbao::OpenBao;
 
 use crate::config::{Config, StoreChoice};
 use gate::Gate;
@@ -26,6 +27,8 @@ pub struct Opened {
     pub store: Arc<Gate>,
     /// What lays states out in it: compressed, or in chunks. It is to settle before the process ends.
     pub layout: Arc<Layout>,
+    /// OpenBao, if it is that: to ask how long its token lasts.
+    pub openbao: Option<Arc<OpenBao>>,
     /// What is to run beside it.
     pub background: Vec<Background>,
 }
@@ -55,5 +58,5 @@ async fn embedded(folder: &Path, keep_versions: u32) -> Result<Opened, String> {
 fn stacked(driver: Arc<dyn History>, settings: layout::Settings) -> Opened {
     let layout = Arc::new(Layout::new(driver, settings));
     let store = Arc::new(Gate::open(Arc::new(Remembering::new(Arc::<Layout>::clone(&layout)))));
-    Opened { store, layout, background: Vec::new() }
+    Opened { store, layout, openbao: None, background: Vec::new() }
 }

@@ -1,5 +1,5 @@
-//! Opens OpenBao: checked at the start, or in the background until it can be reached; and follows its
-//! token's file.
+//! Opens OpenBao: checked at the start, or in the background until it can be reached; has its token renewed, and
+//! follows the token's file.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use super::gate::Gate;
 use super::{Opened, stacked};
-use crate::config;
 use crate::config::source::{read_secret, sendable};
+use crate::config::{self, Secret};
 
 /// How long the check at start may take before the server starts without its result.
 const FIRST_CHECK: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Op
     let settings = openbao::Settings {
         address: bao.address.clone(),
         namespace: bao.namespace.clone(),
-        token: bao.token.value.clone(),
+        login: login(&bao.login),
         mount: bao.mount.clone(),
         ca_certificate,
         keep_versions,
@@ -49,7 +49,7 @@ pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Op
     let store =
         OpenBao::new(settings).map_err(|error| format!("OpenBao at {} cannot be used: {error}", bao.address))?;
     let store = Arc::new(store);
-    let Opened { store: gate, layout, mut background } =
+    let Opened { store: gate, layout, mut background, .. } =
         stacked(Arc::<OpenBao>::clone(&store), layout::Settings::for_openbao());
 
     let checked = tokio::time::timeout(FIRST_CHECK, store.check()).await;
@@ -62,10 +62,28 @@ pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Op
             background.push(Box::pin(check_until_it_passes(Arc::clone(&store), Arc::clone(&gate))));
         }
     }
-    if let Some(file) = bao.token.file.clone() {
-        background.push(Box::pin(follow_token(store, file, bao.token.value.clone())));
+    background.push(Box::pin(Arc::clone(&store).keep_token()));
+    if let config::Login::Token(Secret { value, file: Some(file) }) = &bao.login {
+        background.push(Box::pin(follow_token(Arc::clone(&store), file.clone(), value.clone())));
     }
-    Ok(Opened { store: gate, layout, background })
+    Ok(Opened { store: gate, layout, openbao: Some(store), background })
+}
+
+fn login(login: &config::Login) -> openbao::Login {
+    match login {
+        config::Login::Token(token) => openbao::Login::Token(token.value.clone()),
+        config::Login::AppRole { mount, role_id, secret_id } => openbao::Login::AppRole {
+            mount: mount.clone(),
+            role_id: role_id.clone(),
+            secret_id: match &secret_id.file {
+                Some(file) => openbao::Secret::File(file.clone()),
+                None => openbao::Secret::Value(secret_id.value.clone()),
+            },
+        },
+        config::Login::Kubernetes { mount, role, token_file } => {
+            openbao::Login::Kubernetes { mount: mount.clone(), role: role.clone(), token_file: token_file.clone() }
+        }
+    }
 }
 
 async fn check_until_it_passes(store: Arc<OpenBao>, gate: Arc<Gate>) {

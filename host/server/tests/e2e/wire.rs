@@ -39,6 +39,11 @@ impl Client {
         Self { http: http(), url: server.url(path), token: TOKEN.to_owned() }
     }
 
+    /// Of the state at `url`, through `http`.
+    pub(crate) fn with(http: reqwest::Client, url: String) -> Self {
+        Self { http, url, token: TOKEN.to_owned() }
+    }
+
     /// One request. An error means that no answer came.
     pub(crate) async fn send(
         &self,

@@ -181,6 +181,18 @@ pub(super) fn is_no_such_mount(body: &[u8]) -> bool {
     errors(body).contains("preflight capability check")
 }
 
+/// Whether OpenBao does not know the token (any more), or does not think it is one. To a token that it knows and
+/// whose policy lacks a right it says more ("1 error occurred: …").
+pub(super) fn is_unknown_token(status: StatusCode, body: &[u8]) -> bool {
+    let errors = errors(body);
+    status == StatusCode::FORBIDDEN && (errors == "permission denied" || errors.contains("invalid token"))
+}
+
+/// OpenBao's own words, shortened.
+pub(super) fn words(body: &[u8]) -> String {
+    shortened(&errors(body))
+}
+
 /// Whether the body is `{"errors":[]}` and nothing else: KV's word for "never written". A balancer's own
 /// 404 page is not it, and neither is a 404 with a reason.
 pub(super) fn says_nothing(body: &[u8]) -> bool {

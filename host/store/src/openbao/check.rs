@@ -15,6 +15,7 @@ use serde_json::json;
 use super::OpenBao;
 use super::answer::{self, Words};
 use super::current::{self, Standing};
+use super::login::Ending;
 use crate::{Error, Health};
 
 /// How long [`health`] waits.
@@ -44,6 +45,9 @@ const WANTED: [Rights; 3] = [
     ("metadata", ".chunks/", &["delete", "list"]),
     ("metadata", ".quarantine/", &["delete", "list"]),
 ];
+
+/// Rights without which the token ends, and nobody knows when. The policy `default` gives them.
+const OF_THE_TOKEN: [(&str, &str); 2] = [("auth/token/lookup-self", "read"), ("auth/token/renew-self", "update")];
 
 /// Why the store does not work at start. The texts are whole sentences about what is wrong and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,10 +82,12 @@ impl OpenBao {
         let mut warnings = Vec::new();
         self.check_configuration(&headers, &mut warnings).await?;
         self.check_rights(&headers, &mut warnings).await?;
-        if let Some(left) = self.token_ends(&headers).await?
-            && left < SOON
+        if !self.client.session().can_log_in()
+            && let Some(facts) = self.token_facts().await
+            && let Some(left) = facts.left().filter(|left| *left < SOON && !facts.is_renewable())
         {
-            warnings.push(format!("the OpenBao token ends in {}: renew or replace it before", duration(left)));
+            warnings
+                .push(format!("the OpenBao token ends in {} and cannot be renewed: replace it before", duration(left)));
         }
         Ok(warnings)
     }
@@ -136,7 +142,8 @@ impl OpenBao {
     async fn check_rights(&self, headers: &HeaderMap, warnings: &mut Vec<String>) -> Result<(), StartError> {
         let mount = &self.mount;
         let path = |kind: &str, folder: &str| format!("{mount}/{kind}/{folder}{PROBE}");
-        let paths: Vec<String> = NEEDED.iter().chain(&WANTED).map(|(kind, folder, _)| path(kind, folder)).collect();
+        let below = NEEDED.iter().chain(&WANTED).map(|(kind, folder, _)| path(kind, folder));
+        let paths: Vec<String> = below.chain(OF_THE_TOKEN.map(|(path, _)| path.to_owned())).collect();
         let body = Bytes::from(json!({"paths": paths}).to_string());
         let answer = self.client.call(Method::POST, "sys/capabilities-self", headers, Some(body)).await?;
         if answer.status == StatusCode::FORBIDDEN {
@@ -155,11 +162,14 @@ impl OpenBao {
             data: HashMap<String, Vec<String>>,
         }
         let Body { data } = read(&answer.body)?;
+        let lacks = |path: &str, right: &str| {
+            let held = data.get(path).map(Vec::as_slice).unwrap_or_default();
+            !held.iter().any(|held| held == right || held == "root")
+        };
         let missing = |rights: &[Rights]| {
             let lines = rights.iter().filter_map(|(kind, folder, rights)| {
-                let held = data.get(&path(kind, folder)).map(Vec::as_slice).unwrap_or_default();
-                let lacks = |right: &&&str| !held.iter().any(|held| held == **right || held == "root");
-                let missing: Vec<&str> = rights.iter().filter(lacks).copied().collect();
+                let path = path(kind, folder);
+                let missing: Vec<&str> = rights.iter().filter(|right| lacks(&path, right)).copied().collect();
                 (!missing.is_empty()).then(|| format!("{} on `{mount}/{kind}/{folder}*`", missing.join(", ")))
             });
             lines.collect::<Vec<_>>().join("; ")
@@ -169,6 +179,9 @@ impl OpenBao {
             warnings.push(format!(
                 "the token's policy lacks rights to remove what nobody needs any more and to look at older revisions: {wanted}"
             ));
+        }
+        for (path, right) in OF_THE_TOKEN.into_iter().filter(|(path, right)| lacks(path, right)) {
+            warnings.push(format!("the token cannot be looked after: its policy lacks {right} on `{path}`"));
         }
         let needed = missing(&NEEDED);
         if needed.is_empty() {
@@ -187,22 +200,6 @@ impl OpenBao {
             status => Err(answer::failure(status, &answer.body, Words::Quotable).into()),
         }
     }
-
-    /// When the token ends, if it does and may say so.
-    async fn token_ends(&self, headers: &HeaderMap) -> Result<Option<Duration>, Error> {
-        #[derive(Deserialize)]
-        struct Body {
-            data: Token,
-        }
-        #[derive(Deserialize)]
-        struct Token {
-            #[serde(default)]
-            ttl: u64,
-        }
-        let answer = self.client.call(Method::GET, "auth/token/lookup-self", headers, None).await?;
-        let token = if answer.status.is_success() { serde_json::from_slice::<Body>(&answer.body).ok() } else { None };
-        Ok(token.map(|body| body.data.ttl).filter(|&ttl| ttl > 0).map(Duration::from_secs))
-    }
 }
 
 /// Whether the active node can be reached, with this token, on this mount.
@@ -210,7 +207,7 @@ pub(super) async fn health(store: &OpenBao) -> Health {
     let look = async {
         let demand = store.current.demand(&store.client, &store.mount).await?;
         match current::confirm(&store.client, &store.mount, &demand).await? {
-            Standing::Current => store.token_ends(&demand.headers).await,
+            Standing::Current => Ok(()),
             Standing::Behind => Err(super::replaced()),
             Standing::Elsewhere => {
                 store.current.forget(&demand);
@@ -219,11 +216,13 @@ pub(super) async fn health(store: &OpenBao) -> Health {
         }
     };
     match tokio::time::timeout(HEALTH_TIMEOUT, look).await {
-        Ok(Ok(None)) => Health { available: true, detail: "OpenBao's active node answers".to_owned() },
-        Ok(Ok(Some(left))) => Health {
-            available: true,
-            detail: format!("OpenBao's active node answers; the token ends in {}", duration(left)),
-        },
+        Ok(Ok(())) => {
+            let token = match store.token_ending() {
+                Ending::After(left) => format!("; the token ends in {}", duration(left)),
+                Ending::Never | Ending::Unknown => String::new(),
+            };
+            Health { available: true, detail: format!("OpenBao's active node answers{token}") }
+        }
         Ok(Err(error)) => Health { available: false, detail: error.to_string() },
         Err(_) => Health { available: false, detail: Error::Timeout.to_string() },
     }

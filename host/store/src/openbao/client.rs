@@ -1,7 +1,6 @@
 //! HTTP calls to OpenBao: one pooled client, deadlines, no redirects, no repetition.
 
 use std::error::Error as _;
-use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,6 +11,7 @@ use reqwest::{Certificate, Method, StatusCode, Url, redirect, retry};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use super::login::Session;
 use super::{InvalidSettings, Settings, answer};
 use crate::Error;
 
@@ -25,15 +25,20 @@ pub(super) const INCONSISTENT: HeaderName = HeaderName::from_static("x-vault-inc
 /// The longest wait for a connection: one that takes longer is not going to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Calls one OpenBao, or a balancer before several nodes of one cluster.
+/// Calls one OpenBao, or a balancer before several nodes of one cluster, with the server's own token.
 pub(super) struct Client {
-    http: reqwest::Client,
+    http: Http,
+    session: Session,
+    /// How long one call may take.
+    pub(super) timeout: Duration,
+}
+
+/// Calls with whatever token it is given.
+pub(super) struct Http {
+    client: reqwest::Client,
     /// The address with `/v1/` at its end.
     base: String,
     namespace: Option<HeaderValue>,
-    token: RwLock<HeaderValue>,
-    /// How long one call may take.
-    pub(super) timeout: Duration,
 }
 
 /// What came back.
@@ -63,7 +68,52 @@ impl Index {
 }
 
 impl Client {
-    pub(super) fn new(settings: &Settings) -> Result<Self, InvalidSettings> {
+    pub(super) fn new(settings: Settings) -> Result<Self, InvalidSettings> {
+        let http = Http::new(&settings)?;
+        Ok(Self { http, session: Session::new(settings.login)?, timeout: settings.call_timeout })
+    }
+
+    /// The token in use, and how to come by another.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Calls with another token, or with none.
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// One call below `/v1/` with `headers` besides the token and the namespace. Any status is an answer;
+    /// an error means that none came.
+    ///
+    /// A call that was refused because OpenBao does not know the token any more is made again with another,
+    /// if there is one to be had: nothing was done.
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: Option<Bytes>,
+    ) -> Result<Answer, Error> {
+        let token = self.session.token(&self.http).await?;
+        let answer = self.http.call(method.clone(), path, headers, body.clone(), Some(&token.header)).await?;
+        if answer.status != StatusCode::FORBIDDEN {
+            return Ok(answer);
+        }
+        match self.session.instead_of(&token, &self.http, headers).await {
+            Some(other) => self.http.call(method, path, headers, body, Some(&other.header)).await,
+            None => Ok(answer),
+        }
+    }
+
+    /// A call to what belongs to the whole server and needs neither a token nor a namespace.
+    pub(super) async fn call_openly(&self, path: &str) -> Result<Answer, Error> {
+        answer_of(self.http.client.get(format!("{}{path}", self.http.base))).await.map_err(no_answer)
+    }
+}
+
+impl Http {
+    fn new(settings: &Settings) -> Result<Self, InvalidSettings> {
         // Fails only where the process has a provider already, and then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let base = base(&settings.address)?;
@@ -97,19 +147,13 @@ impl Client {
             // A plain address needs no trusted certificates, and a small image may have none.
             builder = builder.tls_certs_only([]);
         }
-        let http = builder.build().map_err(|error| {
+        let client = builder.build().map_err(|error| {
             InvalidSettings::new(format!("the HTTP client cannot be made: {}", innermost(&error.without_url())))
         })?;
-        Ok(Self { http, base, namespace, token: RwLock::new(token(&settings.token)?), timeout: settings.call_timeout })
+        Ok(Self { client, base, namespace })
     }
 
-    /// Uses another token from now on.
-    pub(super) fn replace_token(&self, secret: &SecretString) -> Result<(), InvalidSettings> {
-        *self.token.write().unwrap_or_else(PoisonError::into_inner) = token(secret)?;
-        Ok(())
-    }
-
-    /// One call below `/v1/` with `headers` besides the token and the namespace. Any status is an answer;
+    /// One call below `/v1/` with `headers`, a token if there is one, and the namespace. Any status is an answer;
     /// an error means that none came.
     ///
     /// A read is made twice if its connection broke: a balancer may have closed one that lay in the pool.
@@ -120,11 +164,13 @@ impl Client {
         path: &str,
         headers: &HeaderMap,
         body: Option<Bytes>,
+        token: Option<&HeaderValue>,
     ) -> Result<Answer, Error> {
-        let token = self.token.read().unwrap_or_else(PoisonError::into_inner).clone();
         let is_read = method == Method::GET;
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.base)).headers(headers.clone()).header(TOKEN, token);
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).headers(headers.clone());
+        if let Some(token) = token {
+            request = request.header(TOKEN, token);
+        }
         if let Some(namespace) = &self.namespace {
             request = request.header(NAMESPACE, namespace);
         }
@@ -137,11 +183,6 @@ impl Client {
             (answer, _) => answer,
         }
         .map_err(no_answer)
-    }
-
-    /// A call to what belongs to the whole server and needs neither a token nor a namespace.
-    pub(super) async fn call_openly(&self, path: &str) -> Result<Answer, Error> {
-        answer_of(self.http.get(format!("{}{path}", self.base))).await.map_err(no_answer)
     }
 }
 
@@ -183,7 +224,8 @@ fn base(address: &str) -> Result<String, InvalidSettings> {
     Ok(format!("{}/v1/", url.as_str().trim_end_matches('/')))
 }
 
-fn token(secret: &SecretString) -> Result<HeaderValue, InvalidSettings> {
+/// The header that carries a token.
+pub(super) fn token_header(secret: &SecretString) -> Result<HeaderValue, InvalidSettings> {
     let token = secret.expose_secret();
     if token.is_empty() {
         return Err(InvalidSettings::new("the token is empty"));
@@ -210,10 +252,10 @@ mod tests {
 
     #[test]
     fn tokens_are_never_shown() {
-        assert!(token(&SecretString::from("")).is_err());
-        let error = token(&SecretString::from("hunter2\n")).unwrap_err();
+        assert!(token_header(&SecretString::from("")).is_err());
+        let error = token_header(&SecretString::from("hunter2\n")).unwrap_err();
         assert!(!error.to_string().contains("hunter2"));
-        let value = token(&SecretString::from("hunter2")).unwrap();
+        let value = token_header(&SecretString::from("hunter2")).unwrap();
         assert!(!format!("{value:?}").contains("hunter2"));
     }
 

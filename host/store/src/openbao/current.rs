@@ -170,6 +170,11 @@ impl Current {
         }
     }
 
+    /// What calls must say as far as is known; nothing else if nobody has found out yet.
+    pub(super) fn known_headers(&self) -> HeaderMap {
+        self.known().map(|known| known.headers.clone()).unwrap_or_default()
+    }
+
     fn known(&self) -> Option<Arc<Demand>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

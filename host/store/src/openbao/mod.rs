@@ -1,6 +1,7 @@
 //! OpenBao's KV version 2 as a store.
 //!
 //! - `client.rs` makes HTTP calls; `current.rs` sees to it that only the active node answers them;
+//! - `login/` is the token it calls with, and where that comes from;
 //! - `document.rs` is a document as KV holds it; `answer.rs` alone knows what statuses and messages mean;
 //! - `history.rs` lists, and reads older revisions;
 //! - `check.rs` looks at the mount and the token's rights at start, and at the store's health.
@@ -13,6 +14,7 @@ mod client;
 mod current;
 mod document;
 mod history;
+mod login;
 
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 pub use check::StartError;
+pub use login::{Ending, Login, Secret};
 
 use crate::{Error, Health, Key, Outcome, Retention, Slot, Store, Write};
 use client::Client;
@@ -36,14 +39,14 @@ pub const DEFAULT_MOUNT: &str = "states";
 /// How long one call may take where nobody says otherwise.
 pub const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How to reach OpenBao. Neither it nor what is made of it can be printed: it holds a token.
+/// How to reach OpenBao. Neither it nor what is made of it can be printed: it holds a secret.
 pub struct Settings {
     /// `BAO_ADDR`: `http://` or `https://`, of a node or of a balancer before all of them.
     pub address: String,
     /// `BAO_NAMESPACE`.
     pub namespace: Option<String>,
-    /// `BAO_TOKEN`.
-    pub token: SecretString,
+    /// How the server proves who it is: `BAO_TOKEN`, or a login.
+    pub login: Login,
     /// `BAO_MOUNT`: where KV version 2 is mounted.
     pub mount: String,
     /// What `BAO_CACERT` holds (PEM): the only authorities that are trusted. None: the system's.
@@ -81,11 +84,12 @@ impl OpenBao {
     pub fn new(settings: Settings) -> Result<Self, InvalidSettings> {
         let mount = Key::parse(settings.mount.trim_matches('/'))
             .map_err(|_| InvalidSettings::new("the mount is not segments of [A-Za-z0-9._-] joined by `/`"))?;
+        let keep_versions = settings.keep_versions;
         Ok(Self {
-            client: Client::new(&settings)?,
+            client: Client::new(settings)?,
             current: Current::default(),
             mount: mount.as_str().to_owned(),
-            keep_versions: settings.keep_versions,
+            keep_versions,
         })
     }
 
@@ -94,7 +98,7 @@ impl OpenBao {
     /// # Errors
     /// [`InvalidSettings`], if it cannot be one; the old one stays.
     pub fn replace_token(&self, token: &SecretString) -> Result<(), InvalidSettings> {
-        self.client.replace_token(token)
+        self.client.session().replace(token)
     }
 
     fn data(&self, key: &Key) -> String {

@@ -17,6 +17,7 @@ mod listing;
 mod openbao;
 mod races;
 mod random;
+mod rights;
 mod sizes;
 
 use std::collections::BTreeSet;

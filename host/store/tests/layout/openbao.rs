@@ -9,11 +9,11 @@ use tofu_state_testing::bao::Bao;
 
 use super::*;
 
-fn store_with(bao: &Bao, token: &str, keep_versions: u32) -> Arc<OpenBao> {
+pub(crate) fn store_with(bao: &Bao, token: &str, keep_versions: u32) -> Arc<OpenBao> {
     let settings = openbao::Settings {
         address: bao.address(),
         namespace: None,
-        token: SecretString::from(token.to_owned()),
+        login: SecretString::from(token.to_owned()).into(),
         mount: DEFAULT_MOUNT.to_owned(),
         ca_certificate: None,
         keep_versions,

@@ -12,6 +12,7 @@
 mod check;
 mod cluster;
 mod documents;
+mod login;
 mod raft;
 mod wire;
 
@@ -28,7 +29,7 @@ fn settings(address: &str, token: &str) -> Settings {
     Settings {
         address: address.to_owned(),
         namespace: None,
-        token: SecretString::from(token.to_owned()),
+        login: SecretString::from(token.to_owned()).into(),
         mount: DEFAULT_MOUNT.to_owned(),
         ca_certificate: None,
         keep_versions: 100,

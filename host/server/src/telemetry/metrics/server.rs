@@ -2,13 +2,15 @@
 
 use prometheus::IntGauge;
 
-use super::{Make, signed};
+use super::{Make, Unknown, signed};
 
 /// Metrics of the server itself.
 pub struct ServerMetrics {
     body_memory: IntGauge,
     body_memory_limit: IntGauge,
     tokens_current: IntGauge,
+    certificate_current: Unknown,
+    certificate_expiry: Unknown,
 }
 
 impl ServerMetrics {
@@ -23,6 +25,14 @@ impl ServerMetrics {
                 "tofu_state_tokens_current",
                 "1 if the callers' tokens in use are those in their files, 0 if the files have become wrong.",
             )?,
+            certificate_current: make.unknown(
+                "tofu_state_certificate_current",
+                "1 if the certificate in use is the one in its file, 0 if the files have become wrong; absent without TLS.",
+            )?,
+            certificate_expiry: make.unknown(
+                "tofu_state_certificate_expiry_timestamp_seconds",
+                "When the certificate that states are served with expires; absent without TLS.",
+            )?,
         };
         // No server starts with tokens that are wrong.
         metrics.set_tokens_current(true);
@@ -33,6 +43,12 @@ impl ServerMetrics {
     pub fn set_body_memory(&self, taken: usize, limit: usize) {
         self.body_memory.set(signed(taken));
         self.body_memory_limit.set(signed(limit));
+    }
+
+    /// Whether the certificate in use is the one in its file, and when it expires (seconds since 1970).
+    pub fn set_certificate(&self, current: bool, expires: i64) {
+        self.certificate_current.set(i64::from(current));
+        self.certificate_expiry.set(expires);
     }
 
     /// Whether the callers' tokens in use are those in their files, or older ones because the files have

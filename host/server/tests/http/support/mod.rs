@@ -14,6 +14,7 @@ use tofu_state_server::listener::states::States;
 use tofu_state_server::listener::{Limits, accept};
 use tofu_state_server::telemetry::audit::{Target, Writing};
 use tofu_state_server::telemetry::{Audit, Metrics, Telemetry};
+use tofu_state_server::tls::Tls;
 use tofu_state_store::Store;
 use tofu_state_store::memory::Memory;
 use tokio::task::JoinHandle;
@@ -40,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) tokens: String,
     /// Where audit records go.
     pub(crate) audit: Option<Target>,
+    /// What states are served with over TLS.
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Default for Options {
@@ -52,6 +55,7 @@ impl Default for Options {
             protocol: None,
             tokens: String::new(),
             audit: None,
+            tls: None,
         }
     }
 }
@@ -110,7 +114,8 @@ impl Server {
         let listener = accept::bind(&bind, "LISTEN_ADDR").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
-        let serving = tokio::spawn(accept::serve(listener, states, options.limits, stop.clone(), abort.clone()));
+        let serving =
+            tokio::spawn(accept::serve(listener, options.tls, states, options.limits, stop.clone(), abort.clone()));
         Self { address, access, budget, metrics, auditing, calls, stop, abort, serving }
     }
 
