@@ -13,7 +13,9 @@ use crate::fence::fence;
 use crate::header::read_header;
 use crate::lock::{self, ATTEMPTS};
 use crate::outside::{Blob, Outcome, Retention, Store};
+use crate::policies::{self, Needs};
 use crate::reply::{self, Refusal};
+use crate::review::{self, Changing};
 use crate::state::{self, Found};
 
 /// Writes the state in the body.
@@ -34,6 +36,7 @@ pub(crate) fn write<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, 
             lineage: header.lineage,
             tool_version: header.tool_version,
             encrypted: header.encrypted,
+            empty: Some(header.empty),
             written,
         }),
     )
@@ -70,7 +73,13 @@ fn apply<S: Store>(call: &mut Call<'_, S>, mut wanted: StateDocument) -> Result<
     let lock_id = wanted.written().and_then(|written| written.lock_id.clone());
     call.event.lock_id.clone_from(&lock_id);
     let mut first_seen: Option<Seen> = None;
-    let mut hint = promising_hint(call, &wanted);
+    let overwrite = review::overwrite(call.request)?;
+    let operation = match &wanted {
+        StateDocument::State(_) => policies::Operation::Write,
+        StateDocument::Deleted(_) | StateDocument::NoState => policies::Operation::Delete,
+    };
+    let needs = call.policies.needed(operation, call.path.state_key());
+    let mut hint = promising_hint(call, &wanted, needs);
     let mut fenced = false;
     for _ in 0..ATTEMPTS {
         let recalled = hint.is_some();
@@ -104,6 +113,14 @@ fn apply<S: Store>(call: &mut Call<'_, S>, mut wanted: StateDocument) -> Result<
         // The same state once more, because the stored bytes are damaged, mends it.
         if !same {
             check_serial(&wanted, state.document.as_ref())?;
+            let held = if let LockStatus::Held(held) = &lock { Some(held) } else { None };
+            let changing = Changing { wanted: &wanted, found: &state, held, needs, overwrite };
+            match review::state(call, &changing) {
+                None => {}
+                // Judged again, by what is there now.
+                Some(_) if recalled => continue,
+                Some(denial) => return Err(review::state_denied(call, denial, &wanted)),
+            }
         }
         if let StateDocument::Deleted(deleted) = &mut wanted {
             deleted.serial = call.event.before.as_ref().map(|before| before.serial);
@@ -130,9 +147,12 @@ fn apply<S: Store>(call: &mut Call<'_, S>, mut wanted: StateDocument) -> Result<
 ///
 /// It may be out of date, so it refuses nothing and acknowledges nothing; and a holder whose write
 /// loses by it begins as if nothing had been tried. Who holds no lock gets none: for him, any loss
-/// is final.
-fn promising_hint<S: Store>(call: &Call<'_, S>, wanted: &StateDocument) -> Option<Found<S::Blob>> {
+/// is final. And no policy gets one that needs the state itself: it is not remembered.
+fn promising_hint<S: Store>(call: &Call<'_, S>, wanted: &StateDocument, needs: Needs) -> Option<Found<S::Blob>> {
     wanted.written()?.lock_id.as_ref()?;
+    if needs.content {
+        return None;
+    }
     let state = state::recall(call)?;
     let may_pass = !is_done(wanted, &state) && check_serial(wanted, state.document.as_ref()).is_ok();
     may_pass.then_some(state)

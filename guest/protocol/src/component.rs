@@ -8,10 +8,13 @@ mod bindings {
 
 use bindings::exports::tofu_state::backend::handler as contract;
 use bindings::exports::tofu_state::backend::locks;
-use bindings::tofu_state::backend::{blobs, store, types};
+use bindings::tofu_state::backend::{blobs, policies as chain, store, types};
+use bindings::tofu_state::policy::types as policy;
 
 use crate::exchange::{self, Body, Operation, Request, Response};
+use crate::lock_info::LockInfo;
 use crate::outside::{self, Outcome, Retention, Revision, Slot, StoreError};
+use crate::policies::{self, Change, Denial, Needs};
 
 struct Protocol;
 
@@ -23,7 +26,7 @@ impl contract::Guest for Protocol {
     }
 
     fn handle(request: contract::Request) -> contract::Response {
-        response(crate::handle(&from_contract(request), &Host))
+        response(crate::handle(&from_contract(request), &Host, &Host))
     }
 }
 
@@ -63,7 +66,7 @@ fn route(route: &crate::Route) -> contract::Route {
     }
 }
 
-/// The imported store.
+/// The imported store, and the imported policies.
 struct Host;
 
 impl outside::Store for Host {
@@ -99,6 +102,68 @@ impl outside::Store for Host {
             store::Outcome::Written(_) => Outcome::Written,
             store::Outcome::Conflict => Outcome::Conflict,
         })
+    }
+}
+
+impl policies::Policies<blobs::Blob> for Host {
+    fn needed(&self, operation: policies::Operation, path: &str) -> Needs {
+        let needed = chain::needed(policy_operation(operation), path);
+        let has = |flag| (needed & flag) == flag;
+        Needs {
+            review: has(chain::Needs::REVIEW),
+            current: has(chain::Needs::CURRENT),
+            content: has(chain::Needs::CONTENT),
+        }
+    }
+
+    fn review(&self, change: &Change, current: Option<&blobs::Blob>, proposed: Option<&blobs::Blob>) -> Option<Denial> {
+        let change = policy::Change {
+            operation: policy_operation(change.operation),
+            path: change.path.clone(),
+            caller: policy::Caller {
+                name: change.caller.name.clone(),
+                named: change.caller.kind == exchange::CallerKind::NamedToken,
+            },
+            lock: change.lock.as_ref().map(policy_lock),
+            current: change.current.as_ref().map(policy_header),
+            proposed: change.proposed.as_ref().map(policy_header),
+            overwrite: change.overwrite,
+            received: change.received,
+        };
+        let denial = chain::review(&change, current, proposed)?;
+        Some(Denial { policy: denial.policy, reason: denial.reason, keep: denial.keep })
+    }
+}
+
+fn policy_operation(operation: policies::Operation) -> policy::Operation {
+    match operation {
+        policies::Operation::Lock => policy::Operation::Lock,
+        policies::Operation::Write => policy::Operation::Write,
+        policies::Operation::ForceUnlock => policy::Operation::ForceUnlock,
+        policies::Operation::Delete => policy::Operation::Delete,
+    }
+}
+
+fn policy_lock(info: &LockInfo) -> policy::LockInfo {
+    policy::LockInfo {
+        id: info.id.clone(),
+        operation: info.operation.clone(),
+        who: info.who.clone().unwrap_or_default(),
+        version: info.version.clone(),
+        info: info.info.clone(),
+        created: info.created.clone(),
+    }
+}
+
+fn policy_header(header: &policies::StateHeader) -> policy::StateHeader {
+    policy::StateHeader {
+        serial: header.serial,
+        lineage: header.lineage.clone(),
+        size: header.size,
+        tool_version: header.tool_version.clone(),
+        encrypted: header.encrypted,
+        empty: header.empty,
+        sha256: header.sha256.to_vec(),
     }
 }
 

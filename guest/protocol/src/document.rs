@@ -57,9 +57,32 @@ pub struct StateRecord {
     pub tool_version: Option<String>,
     /// Encrypted by the client.
     pub encrypted: bool,
+    /// Neither resources nor outputs; documents of earlier releases do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub empty: Option<bool>,
     /// Who wrote it.
     #[serde(flatten)]
     pub written: Written,
+}
+
+/// The document `.quarantine/<group>/<project>/<digest>`; the refused state is its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum QuarantineDocument {
+    /// A state that a policy refused.
+    Quarantined(QuarantineRecord),
+}
+
+/// What is known of a state that a policy refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct QuarantineRecord {
+    /// The policy's name.
+    pub policy: String,
+    /// What it said.
+    pub reason: String,
+    /// The state, and who sent it.
+    #[serde(flatten)]
+    pub state: StateRecord,
 }
 
 /// What is known of a deletion.
@@ -297,12 +320,26 @@ mod tests {
             lineage: "L".into(),
             tool_version: Some("1.12.6".into()),
             encrypted: false,
+            empty: None,
             written: Written { written: 9, by: "ci".into(), lock_id: Some("i".into()) },
         });
         assert_eq!(
             String::from_utf8(encode(&state)).unwrap(),
-            r#"{"format":1,"kind":"state","size":2,"sha256":"ab","serial":1,"lineage":"L","tool_version":"1.12.6","encrypted":false,"written":9,"by":"ci","lock_id":"i"}"#
+            r#"{"format":1,"kind":"state","size":2,"sha256":"ab","serial":1,"lineage":"L","tool_version":"1.12.6","encrypted":false,"written":9,"by":"ci","lock_id":"i"}"#,
+            "as before the field `empty`"
         );
+        let StateDocument::State(state) = state else { panic!("it is a state") };
+        let state = StateRecord { empty: Some(true), ..state };
+        let text = String::from_utf8(encode(&StateDocument::State(state.clone()))).unwrap();
+        assert!(text.contains(r#""encrypted":false,"empty":true,"written":9"#), "{text}");
+        let quarantined =
+            QuarantineDocument::Quarantined(QuarantineRecord { policy: "p".into(), reason: "r".into(), state });
+        let text = String::from_utf8(encode(&quarantined)).unwrap();
+        assert_eq!(
+            text,
+            r#"{"format":1,"kind":"quarantined","policy":"p","reason":"r","size":2,"sha256":"ab","serial":1,"lineage":"L","tool_version":"1.12.6","encrypted":false,"empty":true,"written":9,"by":"ci","lock_id":"i"}"#
+        );
+        assert_eq!(decode::<QuarantineDocument>("k", text.as_bytes()).unwrap(), quarantined);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct StateHeader {
     pub tool_version: Option<String>,
     /// Encrypted by the client.
     pub encrypted: bool,
+    /// Neither resources nor outputs; an encrypted state is never called empty.
+    pub empty: bool,
 }
 
 /// Why a body is no state. The text names places, never content.
@@ -88,6 +90,7 @@ pub fn read_header(state: &impl Blob) -> Result<StateHeader, NotAState> {
                 found.encrypted = true;
                 json.skip_value()?;
             }
+            "resources" | "outputs" => found.filled |= skip_filled(&mut json)?,
             _ => json.skip_value()?,
         }
     }
@@ -103,6 +106,7 @@ struct Found {
     lineage: Option<String>,
     tool_version: Option<String>,
     encrypted: bool,
+    filled: bool,
 }
 
 impl Found {
@@ -116,8 +120,38 @@ impl Found {
             lineage: self.lineage.ok_or_else(|| missing("lineage"))?,
             tool_version: self.tool_version,
             encrypted: self.encrypted,
+            empty: !self.encrypted && !self.filled,
         })
     }
+}
+
+/// Skips a value; whether there is something in it.
+fn skip_filled(json: &mut impl JsonReader) -> Result<bool, NotAState> {
+    let filled;
+    match json.peek()? {
+        ValueType::Array => {
+            json.begin_array()?;
+            filled = json.has_next()?;
+            while json.has_next()? {
+                json.skip_value()?;
+            }
+            json.end_array()?;
+        }
+        ValueType::Object => {
+            json.begin_object()?;
+            filled = json.has_next()?;
+            while json.has_next()? {
+                json.skip_name()?;
+                json.skip_value()?;
+            }
+            json.end_object()?;
+        }
+        other => {
+            filled = other != ValueType::Null;
+            json.skip_value()?;
+        }
+    }
+    Ok(filled)
 }
 
 fn whole_number(json: &mut impl JsonReader, name: &str) -> Result<u64, NotAState> {
@@ -183,8 +217,13 @@ mod tests {
             "resources":[{"serial":99,"lineage":"inner"}],"check_results":null}
             "#,
         );
-        let expected =
-            StateHeader { serial: 7, lineage: "L".into(), tool_version: Some("1.12.6".into()), encrypted: false };
+        let expected = StateHeader {
+            serial: 7,
+            lineage: "L".into(),
+            tool_version: Some("1.12.6".into()),
+            encrypted: false,
+            empty: false,
+        };
         assert_eq!(header, Ok(expected));
     }
 
@@ -194,7 +233,23 @@ mod tests {
             r#"{"serial":3,"lineage":"L","meta":{"key_provider.pbkdf2.a":"e30="},"encrypted_data":"AAAA","encryption_version":"v0"}"#,
         )
         .unwrap();
-        assert_eq!((header.serial, header.encrypted, header.tool_version), (3, true, None));
+        assert_eq!((header.serial, header.encrypted, header.tool_version, header.empty), (3, true, None, false));
+    }
+
+    #[test]
+    fn a_state_without_resources_and_outputs_is_empty() {
+        let empty = |rest: &str| read(format!(r#"{{"version":4,"serial":1,"lineage":"L"{rest}}}"#)).unwrap().empty;
+        for rest in ["", r#","outputs":{},"resources":[]"#, r#","outputs":null,"resources":null,"check_results":[1]"#] {
+            assert!(empty(rest), "{rest}");
+        }
+        for rest in [
+            r#","outputs":{"a":{"value":1}}"#,
+            r#","resources":[{"mode":"data"}],"outputs":{}"#,
+            r#","resources":[0,[1,{"a":[]}]]"#,
+            r#","resources":7"#,
+        ] {
+            assert!(!empty(rest), "{rest}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The HTTP state backend's protocol: paths, locks, states and their replies.
 //!
-//! It reaches nothing but a [`Store`](outside::Store): no network, file, clock or environment. As a
+//! It reaches nothing but a [`Store`](outside::Store) and [`Policies`]: no network, file, clock or environment. As a
 //! component for WASI (`component.rs`) it serves in production; as this plain library it is tested.
 //! The rules are those of OpenTofu's and Terraform's `http` backend
 //! (<https://opentofu.org/docs/language/settings/backends/http/>).
@@ -12,6 +12,7 @@ pub mod held;
 pub mod lock_info;
 pub mod outside;
 pub mod path;
+pub mod policies;
 pub mod reply;
 
 mod change;
@@ -20,19 +21,24 @@ mod component;
 mod fence;
 mod json;
 mod lock;
+mod quarantine;
+mod review;
 mod state;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use exchange::{Event, Operation, Reply, Request, Response};
 use outside::Store;
 use path::{StatePath, Target};
+use policies::Policies;
 use reply::Refusal;
 
 /// One request on its way through the rules.
 pub(crate) struct Call<'a, S: Store> {
     request: &'a Request<S::Blob>,
     store: &'a S,
+    policies: &'a dyn Policies<S::Blob>,
     path: &'a StatePath,
     event: Event,
 }
@@ -73,7 +79,7 @@ pub const ROUTES: &[Route] = &[
 ];
 
 /// Answers one request.
-pub fn handle<S: Store>(request: &Request<S::Blob>, store: &S) -> Response<S::Blob> {
+pub fn handle<S: Store>(request: &Request<S::Blob>, store: &S, policies: &dyn Policies<S::Blob>) -> Response<S::Blob> {
     let target = match Target::parse(&request.path, request.settings.path_segments) {
         Ok(target) => target,
         Err(why) => {
@@ -87,7 +93,7 @@ pub fn handle<S: Store>(request: &Request<S::Blob>, store: &S) -> Response<S::Bl
         Target::Lock(path) => (path, LOCK_FACE, reply::LOCK_METHODS),
     };
     let event = Event { path: path.state_key().to_owned(), outcome: "done", ..Event::default() };
-    let mut call = Call { request, store, path, event };
+    let mut call = Call { request, store, policies, path, event };
     let route = ROUTES.iter().find(|route| route.method == request.method && route.prefix == prefix);
     match answer(&mut call, route, allowed) {
         Ok(reply) => Response { reply, event: call.event },

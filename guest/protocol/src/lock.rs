@@ -11,7 +11,7 @@ use crate::fence::fence;
 use crate::lock_info::{LockInfo, checked_id};
 use crate::outside::{Outcome, Retention, Revision, Slot, Store};
 use crate::reply::{self, Refusal};
-use crate::state;
+use crate::{review, state};
 
 /// How often a lost race is run again. Whoever loses finds the winner at its next look, so a
 /// second attempt nearly always decides.
@@ -65,6 +65,7 @@ pub(crate) fn lock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, R
     call.event.lock_who.clone_from(&info.who);
     if let Some(found) = recall_free(call)
         && !found.document.is_gone(&info.id)
+        && review::lock(call, &info)?.is_none()
         && take(call, &found, &info)? == Outcome::Written
     {
         return Ok(reply::lock_info(200, &info.text));
@@ -76,16 +77,24 @@ pub(crate) fn lock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, R
                 call.event.run_trace.clone_from(&held.trace);
                 return Ok(call.replayed(reply::lock_info(200, &held.info)));
             }
-            LockStatus::Held(held) if has_expired(call, held)? => {
+            LockStatus::Held(held) if has_expired(call, held)? => {}
+            LockStatus::Held(held) => return Err(locked(call, held)),
+            LockStatus::Free | LockStatus::Broken if found.document.is_gone(&info.id) => {
+                return Err(Refusal::LockReleased(info.id));
+            }
+            LockStatus::Free | LockStatus::Broken => {}
+        }
+        // Who may not have the lock breaks none for it, and fences nothing.
+        if let Some(denial) = review::lock(call, &info)? {
+            return Err(review::lock_denied(call, denial, &info));
+        }
+        match &found.document.status {
+            LockStatus::Held(held) => {
                 // The next look finds the broken record, and fences.
                 if mark_broken(call, &found, held)? == Outcome::Written {
                     call.event.forced = true;
                 }
                 continue;
-            }
-            LockStatus::Held(held) => return Err(locked(call, held)),
-            LockStatus::Free | LockStatus::Broken if found.document.is_gone(&info.id) => {
-                return Err(Refusal::LockReleased(info.id));
             }
             LockStatus::Free if !found.absent => {}
             // The breaker may have died before its fence; and where there is no lock document, somebody may
@@ -158,6 +167,7 @@ pub(crate) fn unlock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>,
         let outcome = if claim.forced || held.by != call.request.caller.name {
             call.event.operation = Operation::ForceUnlock;
             claim.check_force(call)?;
+            review::force_unlock(call, held)?;
             break_lock(call, &found, held)?
         } else {
             release(call, &found, held)?

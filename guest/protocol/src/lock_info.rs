@@ -20,6 +20,14 @@ pub struct LockInfo {
     pub id: String,
     /// Who asks for it.
     pub who: Option<String>,
+    /// What it is locked for; empty where the client did not say.
+    pub operation: String,
+    /// The client's own version; empty where it did not say.
+    pub version: String,
+    /// For people; mostly empty.
+    pub info: String,
+    /// RFC 3339, by the client's clock; empty where it did not say.
+    pub created: String,
     /// Everything but the ID is zero or missing: what OpenTofu's force-unlock sends.
     pub only_id: bool,
     /// The text as the client sent it.
@@ -33,15 +41,36 @@ impl LockInfo {
     /// A sentence that says what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "the body is not UTF-8".to_owned())?;
-        let Fields { id, who, only_id } = serde_json::from_str(text).map_err(|error| {
-            format!("the body is not a LockInfo: not a JSON object (line {}, column {})", error.line(), error.column())
-        })?;
+        let Fields { id, who, operation, version, info, created, only_id } =
+            serde_json::from_str(text).map_err(|error| {
+                format!(
+                    "the body is not a LockInfo: not a JSON object (line {}, column {})",
+                    error.line(),
+                    error.column()
+                )
+            })?;
         let id = match id {
             Some(Glimpse::Text(id)) => checked_id(&id)?,
             Some(_) => return Err("`ID` of the LockInfo is not a string".to_owned()),
             None => return Err("the LockInfo has no `ID`".to_owned()),
         };
-        Ok(Self { id, who, only_id, text: text.to_owned() })
+        Ok(Self { id, who, operation, version, info, created, only_id, text: text.to_owned() })
+    }
+
+    /// One that says nothing but its ID.
+    #[must_use]
+    pub fn with_id(id: &str) -> Self {
+        let none = String::new;
+        Self {
+            id: id.to_owned(),
+            who: None,
+            operation: none(),
+            version: none(),
+            info: none(),
+            created: none(),
+            only_id: true,
+            text: none(),
+        }
     }
 }
 
@@ -74,6 +103,10 @@ fn is_zero(value: &Glimpse) -> bool {
 struct Fields {
     id: Option<Glimpse>,
     who: Option<String>,
+    operation: String,
+    version: String,
+    info: String,
+    created: String,
     /// Every other one is zero.
     only_id: bool,
 }
@@ -94,7 +127,16 @@ impl<'de> Visitor<'de> for Reading {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Fields, A::Error> {
-        let mut found = Fields { id: None, who: None, only_id: true };
+        let none = String::new;
+        let mut found = Fields {
+            id: None,
+            who: None,
+            operation: none(),
+            version: none(),
+            info: none(),
+            created: none(),
+            only_id: true,
+        };
         while let Some(name) = fields.next_key::<String>()? {
             let value: Glimpse = fields.next_value()?;
             if name == "ID" {
@@ -102,11 +144,14 @@ impl<'de> Visitor<'de> for Reading {
                 continue;
             }
             found.only_id &= is_zero(&value);
-            if name == "Who" {
-                found.who = match value {
-                    Glimpse::Text(who) if !who.is_empty() => Some(who),
-                    _ => None,
-                };
+            let text = if let Glimpse::Text(text) = value { text } else { String::new() };
+            match name.as_str() {
+                "Who" => found.who = (!text.is_empty()).then_some(text),
+                "Operation" => found.operation = text,
+                "Version" => found.version = text,
+                "Info" => found.info = text,
+                "Created" => found.created = text,
+                _ => {}
             }
         }
         Ok(found)
@@ -124,6 +169,10 @@ mod tests {
         )
         .unwrap();
         assert_eq!((apply.id.as_str(), apply.who.as_deref(), apply.only_id), ("d5d1", Some("me@host"), false));
+        assert_eq!(
+            (apply.operation.as_str(), apply.version.as_str(), apply.created.as_str(), apply.info.as_str()),
+            ("OperationTypeApply", "1.12.6", "2026-01-02T03:04:05Z", "")
+        );
         let forced = LockInfo::parse(
             br#"{"ID":"d5d1","Operation":"","Info":"","Who":"","Version":"","Created":"0001-01-01T00:00:00Z","Path":""}"#,
         )

@@ -5,6 +5,8 @@ use serde::Serialize;
 use crate::document::Held;
 use crate::exchange::{Body, Reply};
 use crate::outside::StoreError;
+use crate::policies::Denial;
+use crate::time::rfc3339;
 
 /// Methods that a state has, for `Allow` (RFC 9110, section 10.2.1).
 pub const STATE_METHODS: &str = "GET, POST, PUT, DELETE, LOCK, UNLOCK";
@@ -47,6 +49,31 @@ pub enum Refusal {
     ForceUnlockOff(&'static str),
     /// The caller may not break locks.
     MayNotBreakLocks,
+    /// A policy denies the lock.
+    LockDenied {
+        /// Which, and why.
+        denial: Box<Denial>,
+        /// What the lock was asked for, as the client said.
+        operation: String,
+        /// The state's path.
+        path: String,
+        /// When the request arrived: milliseconds since 1970-01-01T00:00:00Z.
+        received: u64,
+    },
+    /// A policy denies a write, a deletion or a forced unlock.
+    Denied {
+        /// Which, and why.
+        denial: Box<Denial>,
+        /// What became of the state that was sent.
+        kept: Kept,
+    },
+    /// A policy denies a write, and the state that was sent could not be kept aside.
+    NotKept {
+        /// Which policy, and why.
+        denial: Box<Denial>,
+        /// What kept it from being kept.
+        why: Box<Refusal>,
+    },
     /// The state's newest revision was deleted in the store itself.
     RemovedInStore {
         /// Where it lay.
@@ -72,6 +99,17 @@ pub enum Refusal {
     Store(StoreError),
 }
 
+/// What became of a state that was sent and refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// None was sent.
+    Nothing,
+    /// It lies under this key.
+    At(String),
+    /// The policy does not want it kept.
+    Unwanted,
+}
+
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -89,6 +127,27 @@ struct ErrorFields<'a> {
     code: &'static str,
     message: &'a str,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    /// The key under which a refused state is kept aside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantined: Option<&'a str>,
+}
+
+/// A LockInfo of our own making.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyLock<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+    operation: &'a str,
+    info: &'a str,
+    who: &'a str,
+    version: &'a str,
+    created: &'a str,
+    path: &'a str,
 }
 
 /// An answer without a body.
@@ -128,20 +187,33 @@ impl Refusal {
             Self::RemovedInStore { .. }
             | Self::ForeignDocument { .. }
             | Self::Damaged { .. }
+            | Self::NotKept { .. }
             | Self::Contended
             | Self::Store(_) => "failed",
+            Self::LockDenied { .. } | Self::Denied { .. } => "denied",
         }
     }
 
     /// The answer to the caller.
     #[must_use]
     pub fn reply<B>(self, request_id: &str) -> Reply<B> {
-        // The only refusal that is not told by our own error document: the CLIs read the holder from it.
+        // The two refusals that are not told by our own error document: the CLIs read the holder from them.
         if let Self::Locked(held) = self {
             return lock_info(409, &held.info);
         }
+        if let Self::LockDenied { denial, operation, path, received } = &self {
+            return lock_info(423, &lock_denied(denial, operation, path, *received));
+        }
         let (status, code, message) = self.told();
-        let body = ErrorBody { error: ErrorFields { code, message: &message, request_id } };
+        let (denial, quarantined) = match &self {
+            Self::Denied { denial, kept: Kept::At(key) } => (Some(denial), Some(key.as_str())),
+            Self::Denied { denial, .. } | Self::NotKept { denial, .. } => (Some(denial), None),
+            _ => (None, None),
+        };
+        let policy = denial.map(|denial| denial.policy.as_str());
+        let reason = denial.map(|denial| denial.reason.as_str());
+        let body =
+            ErrorBody { error: ErrorFields { code, message: &message, request_id, policy, reason, quarantined } };
         let mut headers = vec![json_type()];
         if status == 503 {
             headers.push(("retry-after", RETRY_AFTER.to_owned()));
@@ -163,6 +235,21 @@ impl Refusal {
             Self::MethodNotAllowed(allowed) => (405, "method-not-allowed", format!("This path takes {allowed}.")),
             Self::NoState => (404, "no-state", "There is no state here.".into()),
             Self::Locked(_) => (409, "locked", "The state is locked.".into()),
+            Self::LockDenied { denial, .. } => {
+                (423, "denied", format!("Policy {} denies this lock: {}.", denial.policy, denial.reason))
+            }
+            Self::Denied { denial, kept } => (422, "denied", denied_told(denial, kept)),
+            Self::NotKept { denial, why } => {
+                let (status, _, failure) = why.told();
+                // Whatever it is, it is not the caller's fault: what 413 means to a client is not meant here.
+                let status = if status == 503 { 503 } else { 502 };
+                let told = format!(
+                    "Policy {} denies this change: {}. The state that was sent could NOT be kept aside, and is nowhere \
+                     but with its sender: keep it (errored.tfstate), and send it again. {failure}",
+                    denial.policy, denial.reason
+                );
+                (status, "not-quarantined", told)
+            }
             Self::NotHolder(id) => (
                 409,
                 "lock-not-held",
@@ -209,6 +296,38 @@ impl Refusal {
             Self::Store(error) => store_told(error),
         }
     }
+}
+
+fn denied_told(denial: &Denial, kept: &Kept) -> String {
+    let Denial { policy, reason, .. } = denial;
+    let kept = match kept {
+        Kept::Nothing => "Nothing was changed.".to_owned(),
+        Kept::At(key) => {
+            format!(
+                "Nothing was written over; the state that was sent is kept under {key}, for a person to accept or discard."
+            )
+        }
+        Kept::Unwanted => {
+            "Nothing was written; the state that was sent was not kept, as the policy wants it.".to_owned()
+        }
+    };
+    format!("Policy {policy} denies this change: {reason}. {kept}")
+}
+
+/// A LockInfo as if the policy held the lock, so that `-lock-timeout` waits. OpenTofu prints all its fields,
+/// Terraform only the ID: so the reason stands there too.
+fn lock_denied(denial: &Denial, operation: &str, path: &str, received: u64) -> String {
+    let Denial { policy, reason, .. } = denial;
+    let info = PolicyLock {
+        id: &format!("policy/{policy}: {reason}"),
+        operation,
+        info: reason,
+        who: &format!("policy {policy}"),
+        version: "",
+        created: &rfc3339(received),
+        path,
+    };
+    serde_json::to_string(&info).unwrap_or_default()
 }
 
 fn store_told(error: &StoreError) -> (u16, &'static str, String) {

@@ -56,6 +56,12 @@ pub(crate) const ALL: &[Target] = &[
         unit: " µs",
     },
     Target {
+        what: "a policy without resources adds to a write (mean of ten)",
+        figure: "policy_each_us",
+        bound: Bound::AtMost(20.0),
+        unit: " µs",
+    },
+    Target {
         what: "two threads against one, dispatch",
         figure: "dispatch_two_threads",
         bound: Bound::AtLeast(1.6),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tofu_state_component::policies::Chain;
 use tofu_state_component::{BUILT_IN, Engine, Limits as CallLimits, Protocol};
 use tofu_state_server::access::reload;
 use tofu_state_server::access::{Access, Tokens};
@@ -18,6 +19,7 @@ use tofu_state_server::listener::accept;
 use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::listening::Listening;
 use tofu_state_server::listener::states::States;
+use tofu_state_server::policies::{self, PolicyFile};
 use tofu_state_server::signals::Signals;
 use tofu_state_server::stores;
 use tofu_state_server::stores::locks::Looker;
@@ -136,6 +138,9 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
     background.into_iter().for_each(|work| drop(tokio::spawn(work)));
     let (engine, protocol) = loading.await?;
 
+    // Who judges changes.
+    let policies = chain(config.policies.clone(), engine.clone()).await?;
+
     // What is watched.
     metrics.requests.set_methods(protocol.routes().iter().map(|route| route.method.clone()));
     metrics.component.loaded("protocol", 1);
@@ -170,7 +175,7 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
     let states = Arc::new(States {
         protocol: protocol.clone(),
         store,
-        policies: Arc::default(),
+        policies: Arc::new(policies),
         store_wait: config.store_wait,
         access,
         settings: config.protocol,
@@ -292,6 +297,25 @@ fn component(config: &Config, limits: CallLimits) -> impl Future<Output = Result
         Ok((engine, protocol))
     });
     async move { loading.await.unwrap_or_else(|error| Err(format!("the component cannot be loaded: {error}"))) }
+}
+
+/// The policies. Their modules are compiled and tried, which blocks.
+async fn chain(file: Option<PolicyFile>, engine: Engine) -> Result<Chain, String> {
+    let making = tokio::task::spawn_blocking(move || match file {
+        None => {
+            policies::default_chain(&engine).map_err(|error| format!("the built-in policy cannot be used: {error}"))
+        }
+        Some(file) => {
+            let local = policies::local(file.folder());
+            policies::chain(&engine, file.wanted, local)
+                .map_err(|error| format!("POLICY_FILE {} cannot be used:\n{error}", file.path.display()))
+        }
+    });
+    let chain = making.await.unwrap_or_else(|error| Err(format!("the policies cannot be loaded: {error}")))?;
+    for entry in chain.entries() {
+        tracing::info!(policy = %entry.name, digest = %entry.module.digest(), mode = ?entry.mode, "policy loaded");
+    }
+    Ok(chain)
 }
 
 fn healthcheck(flags: &Flags) -> ExitCode {

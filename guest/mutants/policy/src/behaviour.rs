@@ -12,10 +12,11 @@ pub(crate) fn behave(change: &Change, context: &Context) -> Verdict {
         "deny" => deny(rest, true),
         "deny-and-throw-away" => deny(rest, false),
         "deny-operation" if rest == operation(change.operation) => deny("not that", true),
-        // A freeze: plans pass.
-        "deny-apply-until" if change.operation == Operation::Lock => {
+        // A freeze that a serial ends; plans pass.
+        "freeze-below-serial" if change.operation == Operation::Lock => {
             let applies = change.lock.as_ref().is_some_and(|lock| lock.operation == "OperationTypeApply");
-            let frozen = rest.parse().is_ok_and(|end: u64| change.received < end);
+            let serial = change.current.as_ref().map_or(0, |current| current.serial);
+            let frozen = rest.parse().is_ok_and(|end: u64| serial < end);
             if applies && frozen { deny("changes are frozen; ask the platform team", true) } else { allow() }
         }
         "deny-lower-serial" => match (&change.current, &change.proposed) {

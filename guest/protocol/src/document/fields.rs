@@ -4,7 +4,10 @@
 
 use serde::Deserialize;
 
-use super::{DeletedRecord, Document, FORMAT, Held, LockDocument, LockStatus, StateDocument, StateRecord, Written};
+use super::{
+    DeletedRecord, Document, FORMAT, Held, LockDocument, LockStatus, QuarantineDocument, QuarantineRecord,
+    StateDocument, StateRecord, Written,
+};
 use crate::exchange::TraceContext;
 
 /// Of a [`StateDocument`].
@@ -19,6 +22,7 @@ pub struct StateFields {
     tool_version: Option<String>,
     #[serde(default)]
     encrypted: bool,
+    empty: Option<bool>,
     written: Option<u64>,
     by: Option<String>,
     lock_id: Option<String>,
@@ -48,11 +52,60 @@ impl Document for StateDocument {
                 lineage: fields.lineage?,
                 tool_version: fields.tool_version,
                 encrypted: fields.encrypted,
+                empty: fields.empty,
                 written: written()?,
             }),
             StateKind::Deleted => Self::Deleted(DeletedRecord { serial: fields.serial, written: written()? }),
             StateKind::NoState => Self::NoState,
         })
+    }
+}
+
+/// Of a [`QuarantineDocument`].
+#[derive(Deserialize)]
+pub struct QuarantineFields {
+    format: u32,
+    kind: QuarantineKind,
+    policy: String,
+    reason: String,
+    size: u64,
+    sha256: String,
+    serial: u64,
+    lineage: String,
+    tool_version: Option<String>,
+    #[serde(default)]
+    encrypted: bool,
+    empty: Option<bool>,
+    written: u64,
+    by: String,
+    lock_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum QuarantineKind {
+    Quarantined,
+}
+
+impl Document for QuarantineDocument {
+    type Fields = QuarantineFields;
+
+    fn of(fields: QuarantineFields) -> Option<Self> {
+        let QuarantineKind::Quarantined = fields.kind;
+        (fields.format == FORMAT).then_some(Self::Quarantined(QuarantineRecord {
+            policy: fields.policy,
+            reason: fields.reason,
+            state: StateRecord {
+                size: fields.size,
+                sha256: fields.sha256,
+                serial: fields.serial,
+                lineage: fields.lineage,
+                tool_version: fields.tool_version,
+                encrypted: fields.encrypted,
+                empty: fields.empty,
+                written: Written { written: fields.written, by: fields.by, lock_id: fields.lock_id },
+            },
+        }))
     }
 }
 

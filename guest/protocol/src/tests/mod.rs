@@ -8,6 +8,7 @@ macro_rules! rules {
     };
 }
 
+pub(crate) mod scripted;
 pub(crate) mod simulated;
 
 mod breaking;
@@ -15,6 +16,8 @@ mod documents;
 mod faults;
 mod held;
 mod hints;
+mod policies;
+mod quarantine;
 mod random;
 mod replies;
 mod rules;

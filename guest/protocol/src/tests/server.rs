@@ -1,6 +1,7 @@
 //! Requests as the CLIs make them, answered by the protocol over a simulated store.
 
 use crate::exchange::{Body, Caller, CallerKind, Event, Request, Settings};
+use crate::tests::scripted::Scripted;
 use crate::tests::simulated::{Bytes, Simulated};
 
 /// The path that most tests use.
@@ -36,6 +37,7 @@ impl Answer {
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) store: Simulated,
+    pub(crate) policies: Scripted,
     pub(crate) settings: Settings,
     pub(crate) now: u64,
     pub(crate) may_break_locks: bool,
@@ -51,11 +53,18 @@ impl Server {
     pub(crate) fn over(store: &Simulated) -> Self {
         Self {
             store: store.of_another_server(),
+            policies: Scripted::default(),
             settings: Settings::default(),
             now: 1_000_000,
             may_break_locks: true,
             caller: "shared",
         }
+    }
+
+    /// The same server with these policies.
+    pub(crate) fn judged_by(mut self, policies: &Scripted) -> Self {
+        self.policies = policies.clone();
+        self
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, query: Option<&str>, body: &[u8]) -> Answer {
@@ -86,7 +95,7 @@ impl Server {
             trace: None,
             request_id: "request-1".to_owned(),
         };
-        let response = crate::handle(&request, &self.store);
+        let response = crate::handle(&request, &self.store, &self.policies);
         let body = match response.reply.body {
             Body::None => Vec::new(),
             Body::Bytes(bytes) => bytes,

@@ -4,6 +4,7 @@
 pub(crate) mod component;
 pub(crate) mod cycle;
 mod native;
+mod policies;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,7 +70,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     ));
     report.figure("dispatch_two_threads", Some(two / one));
     report.add(table);
-    Ok(())
+    policies::measure(plan, &engine, &protocol, report)
 }
 
 /// Microseconds for each of the operations: natively, and through the component.

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use tofu_state_protocol::exchange::{Caller, CallerKind, Request, Settings};
 use tofu_state_protocol::outside::{self, Digests, Outcome, Remembered, Retention, Revision, Slot, StoreError};
+use tofu_state_protocol::policies::NoPolicies;
 use tofu_state_store::memory::Memory;
 use tofu_state_store::{Blob, Key, Store as _};
 
@@ -119,5 +120,5 @@ pub(super) fn handle(store: &Native, path: &[String], method: &str, query: Optio
         trace: None,
         request_id: "bench".to_owned(),
     };
-    tofu_state_protocol::handle(&request, store).reply.status
+    tofu_state_protocol::handle(&request, store, &NoPolicies).reply.status
 }

@@ -60,13 +60,14 @@ impl From<Needs> for super::contract::Needs {
 pub struct Limits {
     /// The instance's memory; at most that of [`crate::Limits::memory_bytes`].
     pub memory_bytes: usize,
-    /// Time that the module may compute.
+    /// Time that the module may compute. A clock measures it, so on a busy machine it passes faster than the
+    /// module computes.
     pub computing: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory_bytes: 16 << 20, computing: Duration::from_millis(200) }
+        Self { memory_bytes: 16 << 20, computing: Duration::from_secs(1) }
     }
 }
 

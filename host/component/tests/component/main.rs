@@ -16,6 +16,7 @@ mod loading;
 mod on_demand;
 mod other_languages;
 mod outside;
+mod policies;
 mod protocol;
 mod replies;
 mod shipped;

@@ -17,6 +17,7 @@ use tofu_state_component::{ForceUnlock, Settings};
 
 use crate::access::sources::Sources;
 use crate::access::tokens::Tokens;
+use crate::policies::PolicyFile;
 use crate::telemetry::audit::{Rotation, Target};
 use crate::tls;
 pub use mistakes::{Mistake, Mistakes, Wrong};
@@ -66,6 +67,8 @@ pub struct Config {
     pub callers: Callers,
     /// The component to serve instead of the one built in.
     pub component: Option<Pinned>,
+    /// The policies; none: the one that serves where nothing is said.
+    pub policies: Option<PolicyFile>,
     /// The largest state in bytes.
     pub max_state_bytes: usize,
     /// How many bytes the bodies of requests in flight, and of answers with a state, may take together.
@@ -137,6 +140,7 @@ impl Config {
         let keep_versions = r.value(&settings::KEEP_VERSIONS, |text| values::number(text, 1, 1_000_000));
         let callers = callers(r, options, listen.as_ref());
         let component = component(r);
+        let policies = policies(r);
         let max_state_bytes = r.value(&settings::MAX_STATE_BYTES, |text| values::size(text, LEAST_BODY, LARGEST_STATE));
         let max_body_memory = r.value(&settings::MAX_BODY_MEMORY, |text| values::size(text, LEAST_BODY, u64::MAX));
         let protocol = protocol(r);
@@ -175,6 +179,7 @@ impl Config {
                 keep_versions: keep_versions?,
                 callers: callers?,
                 component,
+                policies,
                 max_state_bytes: max_state_bytes?,
                 max_body_memory: max_body_memory?,
                 protocol: protocol?,
@@ -303,6 +308,30 @@ fn component(r: &mut Reading<'_>) -> Option<Pinned> {
         text.parse::<Pinned>()
             .map_err(|error| Wrong::new(error.to_string(), "write `PATH@sha256:` and 64 hexadecimal digits"))
     })
+}
+
+fn policies(r: &mut Reading<'_>) -> Option<PolicyFile> {
+    r.given(&settings::POLICY_FILE)?;
+    let path = r.value(&settings::POLICY_FILE, values::path)?;
+    match PolicyFile::read(&path) {
+        Ok(policies) => {
+            if !policies.is_guarded() {
+                r.warnings.push(
+                    "POLICY_FILE has no lineage-guard that is enforced on all states: an older state, or another one's, \
+                     can be written over a newer one"
+                        .to_owned(),
+                );
+            }
+            Some(policies)
+        }
+        Err(mistakes) => {
+            for what in mistakes {
+                let wrong = Wrong::new(what, "correct it");
+                r.mistake(settings::POLICY_FILE.name, Some(path.display().to_string()), wrong);
+            }
+            None
+        }
+    }
 }
 
 fn protocol(r: &mut Reading<'_>) -> Option<Settings> {

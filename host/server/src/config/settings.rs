@@ -286,6 +286,16 @@ pub const PROTOCOL_COMPONENT: Setting = Setting {
     help: "A protocol component to serve instead of the one built in, pinned by its digest.",
 };
 
+/// The operator's policies.
+pub const POLICY_FILE: Setting = Setting {
+    name: "POLICY_FILE",
+    value: "FILE",
+    default: None,
+    secret: false,
+    heading: PROTOCOL,
+    help: "A TOML file of policies, in order (see the README). Without it, lineage-guard judges every write.",
+};
+
 /// How deep a state's path may be.
 pub const PATH_SEGMENTS: Setting = Setting {
     name: "PATH_SEGMENTS",
@@ -404,6 +414,7 @@ pub const ALL: &[&Setting] = &[
     &MAX_STATE_BYTES,
     &MAX_BODY_MEMORY,
     &PROTOCOL_COMPONENT,
+    &POLICY_FILE,
     &PATH_SEGMENTS,
     &LOCK_TTL,
     &FORCE_UNLOCK,
@@ -416,5 +427,4 @@ pub const ALL: &[&Setting] = &[
 ];
 
 /// Settings of later releases. Ignoring one of them would be unsafe: whoever sets it counts on it.
-pub const NOT_YET: &[(&str, &str)] =
-    &[("POLICY_FILE", "remove it: this release applies no policies"), ("ADMIN_SOCKET", "remove it")];
+pub const NOT_YET: &[(&str, &str)] = &[("ADMIN_SOCKET", "remove it")];

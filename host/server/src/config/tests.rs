@@ -53,7 +53,7 @@ fn all_mistakes_at_once_and_no_secret_among_them() {
         ("BAO_TOKEN", "a"),
         ("BAO_TOKEN_FILE", "/b"),
         ("PROTOCOL_COMPONENT", "file.wasm"),
-        ("POLICY_FILE", "policies.toml"),
+        ("POLICY_FILE", "/no/such/policies.toml"),
         ("TLS_TERMINATED", "yes"),
         ("AUDIT_MAX_BYTES", "1"),
         ("AUDIT_KEEP_FILES", "some"),

@@ -12,17 +12,17 @@
 //! uncounted = "deny"            # or "allow", "ask": where `resources` cannot be counted
 //! configuration = """…"""       # text for the module
 //! memory = "16MiB"              # of one instance
-//! time = "200ms"                # that one review may compute
+//! time = "1s"                   # that one review may compute
 //! ```
 //!
 //! A `path` that does not begin with `/` is looked for beside the policy file.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use tofu_state_component::policies::{Limits, Mode, Needs, OnError, Uncounted, built_in};
+use tofu_state_component::policies::{LINEAGE_GUARD, Limits, Mode, Needs, OnError, Uncounted, built_in};
 
 use crate::access::paths::Paths;
 use crate::config::{file, values};
@@ -38,6 +38,40 @@ const LONGEST_TIME: Duration = Duration::from_secs(5);
 /// The least and the most `memory`: a page, and what an instance can have.
 const LEAST_MEMORY: u64 = 64 * 1024;
 const MOST_MEMORY: u64 = 64 * 1024 * 1024;
+
+/// A policy file that has been read.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its entries, in order.
+    pub wanted: Vec<Wanted>,
+}
+
+impl PolicyFile {
+    /// Reads and checks the file; no module is looked at yet.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub fn read(path: &Path) -> Result<Self, Vec<String>> {
+        let text = file::read(path).map_err(|error| vec![format!("cannot be read: {error}")])?;
+        Ok(Self { path: path.to_owned(), wanted: parse(&text)? })
+    }
+
+    /// The folder that relative paths begin at.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Whether the guard of serials and lineages is enforced on all states.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        let guard = Source::BuiltIn(LINEAGE_GUARD.to_owned());
+        let guards = |wanted: &Wanted| wanted.source == guard && wanted.mode == Mode::Enforce && wanted.paths.is_none();
+        self.wanted.iter().any(guards)
+    }
+}
 
 /// One `[[policy]]`, checked as far as it can be without its module.
 #[derive(Clone, Debug)]
@@ -268,3 +302,6 @@ fn choice<T: Copy + Default>(
         |(_, value)| *value,
     )
 }
+
+#[cfg(test)]
+mod tests;

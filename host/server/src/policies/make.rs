@@ -51,16 +51,11 @@ pub fn chain(
 /// # Errors
 /// See [`Unmade`].
 pub fn default_chain(engine: &Engine) -> Result<Chain, Unmade> {
+    if !built_in().iter().any(|(name, _)| *name == LINEAGE_GUARD) {
+        return Ok(Chain::default());
+    }
     let text = format!("[[policy]]\nname = \"{LINEAGE_GUARD}\"\nbuiltin = \"{LINEAGE_GUARD}\"\n");
     chain(engine, super::parse(&text).map_err(Unmade)?, local(Path::new("")))
-}
-
-/// Whether the guard of serials and lineages is among the policies, enforced on all states.
-#[must_use]
-pub fn is_guarded(wanted: &[Wanted]) -> bool {
-    use tofu_state_component::policies::Mode;
-    let guard = Source::BuiltIn(LINEAGE_GUARD.to_owned());
-    wanted.iter().any(|wanted| wanted.source == guard && wanted.mode == Mode::Enforce && wanted.paths.is_none())
 }
 
 /// Gives the modules that are built in, and those in files; relative paths begin at `folder`, where the policy

@@ -3,5 +3,5 @@
 pub mod file;
 pub mod make;
 
-pub use file::{Source, Wanted, parse};
-pub use make::{Unmade, chain};
+pub use file::{PolicyFile, Source, Wanted, parse};
+pub use make::{Unmade, chain, default_chain, local};

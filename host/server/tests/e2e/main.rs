@@ -23,6 +23,7 @@ mod large;
 mod lifecycle;
 mod locks;
 mod migration;
+mod policies;
 mod policy_command;
 mod prometheus;
 mod races;
