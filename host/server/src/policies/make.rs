@@ -51,9 +51,6 @@ pub fn chain(
 /// # Errors
 /// See [`Unmade`].
 pub fn default_chain(engine: &Engine) -> Result<Chain, Unmade> {
-    if !built_in().iter().any(|(name, _)| *name == LINEAGE_GUARD) {
-        return Ok(Chain::default());
-    }
     let text = format!("[[policy]]\nname = \"{LINEAGE_GUARD}\"\nbuiltin = \"{LINEAGE_GUARD}\"\n");
     chain(engine, super::parse(&text).map_err(Unmade)?, local(Path::new("")))
 }
