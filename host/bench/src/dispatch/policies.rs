@@ -115,7 +115,7 @@ fn counting(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
         let mut resources = 0;
         for _ in 0..plan.rounds() {
             let start = Instant::now();
-            let counted = count_resources(Some(&before), &after).context("a state was not counted")?;
+            let counted = count_resources(Some(before.as_ref()), &after).context("a state was not counted")?;
             rounds.push(micros(start.elapsed()));
             resources = counted.after;
         }
