@@ -3,6 +3,7 @@
 The server's path is in TOFU_STATE_PROGRAM; `make chart-test` builds it and sets that.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -23,6 +24,17 @@ PATIENCE = 90
 def environment(container):
     """The plain variables of a container."""
     return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
+@functools.cache
+def key_pair():
+    """A certificate of its own, and its key."""
+    with tempfile.TemporaryDirectory() as folder:
+        key, certificate = pathlib.Path(folder) / "key", pathlib.Path(folder) / "certificate"
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        command += ["-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost"]
+        subprocess.run(command, check=True, capture_output=True)
+        return {"tls.crt": certificate.read_text(), "tls.key": key.read_text()}
 
 
 class Settings(unittest.TestCase):
@@ -102,12 +114,18 @@ class Started(unittest.TestCase):
             source = volume.get("secret") or volume.get("configMap") or {}
             for item in source.get("items", []):
                 (target / item["path"]).write_text(self.content(item["path"]))
+            for source in volume.get("projected", {}).get("sources", []):
+                if "serviceAccountToken" in source:
+                    path = source["serviceAccountToken"]["path"]
+                    (target / path).write_text(self.content(path))
 
     def content(self, name):
         digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
         entry = f'[[token]]\nname = "ci"\nsha256 = "{digest}"\npaths = ["**"]\nrights = ["read"]\n'
         certificate = (HERE / "certificate.pem").read_text()
         contents = {"tokens.toml": entry, "ca.crt": certificate}
+        if name in ("tls.crt", "tls.key"):
+            contents |= key_pair()
         return contents.get(name, "a-token-of-some-length\n")
 
     def probe(self, server, bound, container, log):
