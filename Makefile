@@ -24,7 +24,7 @@ peers: ## Fetches bao, tofu, terraform and prometheus for the tests where they a
 run: setup ## Serves on the embedded store, with a token made for you, and prints a backend block to paste
 	cargo run -p tofu-state -- serve --store embedded --make-token
 
-test: setup peers policy-example ## Sets up and runs all tests
+test: setup peers ## Sets up and runs all tests
 	cargo test --workspace
 
 policy-example: $(EXAMPLE) ## Builds the policy module in TypeScript, from npm's packages

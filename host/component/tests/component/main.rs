@@ -14,7 +14,6 @@ mod common;
 mod faults;
 mod loading;
 mod on_demand;
-mod other_languages;
 mod outside;
 mod policies;
 mod protocol;

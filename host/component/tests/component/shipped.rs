@@ -49,7 +49,7 @@ fn state(serial: u64, lineage: &str) -> StateHeader {
 /// 2026-01-15T12:00:00Z, a Thursday.
 const NOON: u64 = 1_768_478_400_000;
 
-pub(crate) fn change(operation: Operation) -> Change {
+fn change(operation: Operation) -> Change {
     let lock = LockInfo {
         id: "7".to_owned(),
         operation: "OperationTypeApply".to_owned(),
