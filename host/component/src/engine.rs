@@ -1,6 +1,7 @@
 //! The engine that compiles and runs components, and the count of what runs.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<Semaphore>,
     pub(crate) calls: TaskTracker,
+    /// Components are compiled in the background.
+    pub(crate) background: AtomicBool,
     allocation: Allocation,
 }
 
@@ -83,7 +86,18 @@ impl Engine {
         ticker::start(&wasmtime)?;
         let gate = Arc::new(Semaphore::new(limits.concurrency as usize));
         let calls = TaskTracker::new();
-        Ok(Self { shared: Arc::new(Shared { wasmtime, linker, policy_linker, limits, gate, calls, allocation }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                wasmtime,
+                linker,
+                policy_linker,
+                limits,
+                gate,
+                calls,
+                background: AtomicBool::new(false),
+                allocation,
+            }),
+        })
     }
 
     /// How instances get their memory.

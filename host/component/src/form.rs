@@ -1,7 +1,7 @@
 //! Telling a component from what is none, before anything else looks at it.
 
-/// The largest component that is taken.
-pub(crate) const MAX_BYTES: usize = 32 << 20;
+/// The largest component that is taken, in bytes.
+pub const MAX_BYTES: usize = 32 << 20;
 
 /// The first four bytes of anything WebAssembly, and what follows them in a component and in a core
 /// module (<https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md>).

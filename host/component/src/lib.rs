@@ -6,6 +6,7 @@
 
 mod bindings;
 mod call;
+mod compile;
 mod content;
 mod convert;
 mod engine;
@@ -35,9 +36,9 @@ pub use bindings::exports::tofu_state::backend::locks::HeldLock;
 pub use bindings::tofu_state::backend::types::{Caller, CallerKind, Rights, StateHeader, TraceContext};
 pub use engine::{Engine, EngineError};
 pub use exchange::{Failure, Reply, ReplyBody, Request, Surroundings, Times};
-pub use form::FormError;
+pub use form::{FormError, MAX_BYTES};
 pub use limits::{Allocation, Limits};
-pub use load::{LoadError, Protocol};
+pub use load::{LoadError, Protocol, digest};
 pub use locks::Unknown;
 
 /// The protocol component that is built with this crate, see `build.rs`.

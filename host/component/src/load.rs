@@ -5,7 +5,6 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
-use wasmtime::component::Component;
 
 use crate::bindings::ProtocolPre;
 use crate::engine::{Engine, Shared};
@@ -71,6 +70,12 @@ pub enum LoadError {
     Routes(String),
 }
 
+/// The SHA-256 of a component's bytes, in lower-case hex.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
 impl Engine {
     /// Makes a component ready to be called. Compiling takes tens of milliseconds, in builds without
     /// optimisation more: call it on a thread that may block.
@@ -80,8 +85,7 @@ impl Engine {
     pub fn load(&self, bytes: &[u8]) -> Result<Protocol, LoadError> {
         form::check(bytes)?;
         let shared = &self.shared;
-        let component = Component::from_binary(&shared.wasmtime, bytes)
-            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let component = shared.compile(bytes).map_err(LoadError::Compile)?;
         let forbidden = imports::forbidden(&component, World::Protocol);
         if !forbidden.is_empty() {
             return Err(LoadError::Imports(forbidden));
@@ -90,7 +94,7 @@ impl Engine {
         let pre = shared.linker.instantiate_pre(&component).map_err(contract)?;
         let pre = ProtocolPre::new(pre).map_err(contract)?;
         let routes = ask_routes(shared, &pre).map_err(LoadError::Routes)?;
-        let digest = hex::encode(Sha256::digest(bytes));
+        let digest = digest(bytes);
         Ok(Protocol { loaded: Arc::new(Loaded { shared: Arc::clone(shared), pre, digest, routes }) })
     }
 }

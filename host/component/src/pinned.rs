@@ -8,8 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use sha2::{Digest, Sha256};
-
+use crate::digest;
 use crate::form::{self, FormError};
 
 /// Where a component lies, and which it is.
@@ -67,10 +66,22 @@ impl FromStr for Pinned {
 }
 
 impl Pinned {
+    /// The component at `path` with that SHA-256, in lower-case hex.
+    #[must_use]
+    pub fn new(path: PathBuf, sha256: String) -> Self {
+        Self { path, sha256 }
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The same, with a relative path taken from `folder`.
+    #[must_use]
+    pub fn relative_to(self, folder: &Path) -> Self {
+        Self { path: folder.join(self.path), ..self }
     }
 
     /// The pinned SHA-256, in lower-case hex.
@@ -93,7 +104,7 @@ impl Pinned {
         if bytes.len() > form::MAX_BYTES {
             return Err(wrong(FormError::TooLarge));
         }
-        let found = hex::encode(Sha256::digest(&bytes));
+        let found = digest(&bytes);
         if found != self.sha256 {
             return Err(PinError::Digest { path: self.path.clone(), expected: self.sha256.clone(), found });
         }

@@ -7,19 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tofu_state_component::policies::Chain;
-use tofu_state_component::{BUILT_IN, Engine, Limits as CallLimits, Protocol};
+use tofu_state_component::{Engine, Limits as CallLimits};
 use tofu_state_server::access::reload;
 use tofu_state_server::access::{Access, Tokens};
 use tofu_state_server::admin::Admin;
+use tofu_state_server::admin::commands::{self, Commands};
+use tofu_state_server::admin::socket::Socket;
+use tofu_state_server::cli::ask::Ask;
 use tofu_state_server::cli::{self, Command, Flags, Serve};
 use tofu_state_server::config::{self, Callers, Config, ServeTls, settings};
+use tofu_state_server::generations::control::Control;
+use tofu_state_server::generations::follow;
+use tofu_state_server::generations::load::Loader;
 use tofu_state_server::listener::Limits;
 use tofu_state_server::listener::accept;
 use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::listening::Listening;
 use tofu_state_server::listener::states::States;
-use tofu_state_server::policies::{self, PolicyFile};
 use tofu_state_server::signals::Signals;
 use tofu_state_server::stores;
 use tofu_state_server::stores::locks::Looker;
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
     match cli::parse() {
         Command::Serve(serve) => run_server(&serve),
         Command::Healthcheck(flags) => healthcheck(&flags),
+        Command::Ask(asking) => ask(&asking),
         Command::Policy(task) => policy(&task),
         Command::TokenHash => token_hash(),
     }
@@ -110,6 +115,7 @@ struct Running {
     states: Listening,
     admin: Listening,
     draining: CancellationToken,
+    commands: Option<Listening>,
     stop_admin: CancellationToken,
     abort: CancellationToken,
     auditing: Option<Writing>,
@@ -131,19 +137,23 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
     // The component, which is compiled while the store is opened.
     let call_limits = call_limits(&config);
     let drain_time = call_limits.deadline + call_limits.queueing + BEYOND_CALLS;
-    let loading = component(&config, call_limits);
+    let (sources, counted) = (config.sources.clone(), Arc::clone(&metrics));
+    let loading = tokio::spawn(async move {
+        let engine = engine(call_limits).await?;
+        let follower = follow::first(sources, Loader::new(engine.clone()), counted).await?;
+        Ok::<_, String>((engine, follower))
+    });
 
     // The store.
     let stores::Opened { store, layout, openbao, background } = stores::open(&config).await?;
     background.into_iter().for_each(|work| drop(tokio::spawn(work)));
-    let (engine, protocol) = loading.await?;
-
-    // Who judges changes.
-    let policies = chain(config.policies.clone(), engine.clone()).await?;
+    let (engine, follower) =
+        loading.await.unwrap_or_else(|error| Err(format!("the component cannot be loaded: {error}")))?;
+    let generations = Arc::clone(follower.generations());
+    let (control, asked) = Control::new(Arc::clone(&generations));
+    tokio::spawn(follower.follow(reload.clone(), asked));
 
     // What is watched.
-    metrics.requests.set_methods(protocol.routes().iter().map(|route| route.method.clone()));
-    metrics.component.loaded("protocol", 1);
     if let Callers::Configured(sources, _) = &config.callers {
         tokio::spawn(reload::follow(sources.clone(), access.clone(), Arc::clone(&metrics), reload.clone()));
     }
@@ -151,9 +161,9 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
     let (look, last_look) = watch::channel(stores::watch::unknown());
     tokio::spawn(stores::watch::look(Arc::<stores::gate::Gate>::clone(&store), Arc::clone(&metrics), look));
 
-    let serving = protocol.clone();
+    let serving = Arc::clone(&generations);
     tokio::spawn(stores::locks::look(Looker {
-        protocol: Box::new(move || serving.clone()),
+        protocol: Box::new(move || serving.current().parts.protocol.clone()),
         store: Arc::<stores::gate::Gate>::clone(&store),
         listed: Arc::<Layout>::clone(&layout),
         metrics: Arc::clone(&metrics),
@@ -173,9 +183,8 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
     let limits = Limits::default();
     let calls = TaskTracker::new();
     let states = Arc::new(States {
-        protocol: protocol.clone(),
+        generations: Arc::clone(&generations),
         store,
-        policies: Arc::new(policies),
         store_wait: config.store_wait,
         access,
         settings: config.protocol,
@@ -190,11 +199,21 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
         budget,
         store: last_look,
         engine: engine.clone(),
-        component: protocol.digest().to_owned(),
+        generations: Arc::clone(&generations),
         tls: tls.clone(),
         openbao,
         draining: draining.clone(),
     });
+    let commands = match &config.admin_socket {
+        Some(path) => {
+            let commands = Arc::new(Commands { generations: control });
+            Some(Listening::spawn(
+                settings::ADMIN_SOCKET.name,
+                commands::serve(Socket::bind(path)?, commands, stop_admin.clone()),
+            ))
+        }
+        None => None,
+    };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let serving = accept::serve(listener, tls, states, limits, draining.clone(), abort.clone());
     let watched = accept::serve(admin_listener, None, admin, Limits::admin(), stop_admin.clone(), abort.clone());
@@ -202,7 +221,7 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
     let admin = Listening::spawn(settings::ADMIN_ADDR.name, watched);
 
     // Ready.
-    tracing::info!(listen = %listen_address, scheme, admin = %admin_address, component = protocol.digest(), "serving");
+    tracing::info!(listen = %listen_address, scheme, admin = %admin_address, component = generations.current().parts.protocol.digest(), "serving");
     if let Some(file) = address_file {
         cli::address_file::write(file, listen_address, admin_address)
             .map_err(|error| format!("--address-file {} cannot be written: {error}", file.display()))?;
@@ -211,13 +230,24 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
         cli::first_token::print(&mut io::stdout().lock(), scheme, listen_address, &token)
             .map_err(|error| format!("standard output cannot be written: {error}"))?;
     }
-    Ok(Running { engine, layout, calls, drain_time, states, admin, draining, stop_admin, abort, auditing })
+    Ok(Running { engine, layout, calls, drain_time, states, admin, commands, draining, stop_admin, abort, auditing })
 }
 
 /// Serves until somebody wants it to end, or it cannot go on; then the drain.
 async fn serve(running: Running, mut signals: Signals, reload_now: &watch::Sender<()>) -> Result<(), String> {
-    let Running { engine, layout, calls, drain_time, mut states, mut admin, draining, stop_admin, abort, auditing } =
-        running;
+    let Running {
+        engine,
+        layout,
+        calls,
+        drain_time,
+        mut states,
+        mut admin,
+        mut commands,
+        draining,
+        stop_admin,
+        abort,
+        auditing,
+    } = running;
     let early = tokio::select! {
         () = signals.end(|| { reload_now.send_replace(()); }) => Ok(()),
         ended = states.ended() => ended.and_then(|()| states.too_early()),
@@ -242,6 +272,9 @@ async fn serve(running: Running, mut signals: Signals, reload_now: &watch::Sende
         engine.drain().await;
         layout.settled().await;
         stop_admin.cancel();
+        if let Some(commands) = &mut commands {
+            commands.ended().await?;
+        }
         served.and(admin.ended().await)
     });
     let drained = drained.await.unwrap_or_else(|_| Err("ended although some requests had not".to_owned()));
@@ -280,42 +313,23 @@ fn call_limits(config: &Config) -> CallLimits {
     CallLimits { deadline: limits.deadline.max(least), ..limits }
 }
 
-/// The engine, and the component in it. Reading and compiling block, so they are done elsewhere, from this call on.
-fn component(config: &Config, limits: CallLimits) -> impl Future<Output = Result<(Engine, Protocol), String>> + use<> {
-    let pinned = config.component.clone();
-    let loading = tokio::task::spawn_blocking(move || {
-        let engine = Engine::new(limits).map_err(|error| error.to_string())?;
-        let protocol = match &pinned {
-            None => engine.load(BUILT_IN).map_err(|error| format!("the built-in component cannot be used: {error}"))?,
-            Some(pinned) => {
-                let bytes = pinned.read().map_err(|error| format!("PROTOCOL_COMPONENT {error}"))?;
-                engine.load(&bytes).map_err(|error| {
-                    format!("PROTOCOL_COMPONENT {} cannot be used: {error}", pinned.path().display())
-                })?
-            }
-        };
-        Ok((engine, protocol))
-    });
-    async move { loading.await.unwrap_or_else(|error| Err(format!("the component cannot be loaded: {error}"))) }
+/// The engine. It asks for much address space, and that blocks.
+async fn engine(limits: CallLimits) -> Result<Engine, String> {
+    let making = tokio::task::spawn_blocking(move || Engine::new(limits).map_err(|error| error.to_string()));
+    making.await.unwrap_or_else(|error| Err(format!("there is no engine for components: {error}")))
 }
 
-/// The policies. Their modules are compiled and tried, which blocks.
-async fn chain(file: Option<PolicyFile>, engine: Engine) -> Result<Chain, String> {
-    let making = tokio::task::spawn_blocking(move || match file {
-        None => {
-            policies::default_chain(&engine).map_err(|error| format!("the built-in policy cannot be used: {error}"))
-        }
-        Some(file) => {
-            let local = policies::local(file.folder());
-            policies::chain(&engine, file.wanted, local)
-                .map_err(|error| format!("POLICY_FILE {} cannot be used:\n{error}", file.path.display()))
-        }
-    });
-    let chain = making.await.unwrap_or_else(|error| Err(format!("the policies cannot be loaded: {error}")))?;
-    for entry in chain.entries() {
-        tracing::info!(policy = %entry.name, digest = %entry.module.digest(), mode = ?entry.mode, "policy loaded");
+fn ask(asking: &Ask) -> ExitCode {
+    match block_on(cli::ask::ask(asking, &mut io::stdout())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => fail(&what, 1),
     }
-    Ok(chain)
+}
+
+/// For commands that wait for a server, and not for long.
+fn block_on<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(work)
 }
 
 fn healthcheck(flags: &Flags) -> ExitCode {
@@ -323,11 +337,7 @@ fn healthcheck(flags: &Flags) -> ExitCode {
         Ok(admin) => admin,
         Err(mistakes) => return fail(&mistakes, WRONG_CONFIGURATION),
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error, 1),
-    };
-    match runtime.block_on(cli::healthcheck::check(&admin)) {
+    match block_on(cli::healthcheck::check(&admin)) {
         Ok(said) => {
             cli::say(&mut io::stdout(), &said);
             ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! The signals that a server listens to: SIGTERM and SIGINT end it, SIGHUP has it read its tokens again.
+//! The signals that a server listens to: SIGTERM and SIGINT end it, SIGHUP has it read its files again.
 
 use std::io;
 

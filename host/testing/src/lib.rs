@@ -13,4 +13,5 @@ pub mod kubernetes;
 pub mod process;
 pub mod programs;
 pub mod prometheus;
+pub mod registry;
 pub mod server;

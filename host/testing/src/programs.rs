@@ -12,6 +12,8 @@ const TERRAFORM: (&str, &str) = ("terraform", "terraform-1.5.7");
 /// Prometheus and its tool; any version will do.
 const PROMETHEUS: (&str, &str) = ("prometheus", "prometheus-debian");
 const PROMTOOL: (&str, &str) = ("promtool", "promtool-debian");
+/// The registry of `tools/ociregistry`.
+const REGISTRY: (&str, &str) = ("ociregistry", "ociregistry-0.20.6");
 
 /// The `bao` program.
 ///
@@ -38,6 +40,15 @@ pub fn tofu() -> PathBuf {
 #[must_use]
 pub fn terraform() -> PathBuf {
     find(TERRAFORM)
+}
+
+/// The `ociregistry` program.
+///
+/// # Panics
+/// If it is neither on `PATH` nor in the cache.
+#[must_use]
+pub fn registry() -> PathBuf {
+    find(REGISTRY)
 }
 
 /// The `prometheus` program.

@@ -11,9 +11,9 @@ use tofu_state_store::memory::Memory;
 
 use super::component;
 use super::cycle::{OPERATIONS, Plain, check, requests};
+use super::runtime;
 use crate::options::Plan;
 use crate::report::Report;
-use crate::runtime::runtime;
 use crate::states::States;
 use crate::statistics::{median, micros, number, ratio};
 use crate::table::{Cell, Table};

@@ -9,6 +9,7 @@ use tofu_state_server::access::Access;
 use tofu_state_server::admin::Admin;
 use tofu_state_server::cli::Flags;
 use tofu_state_server::config::{Callers, Config, Options};
+use tofu_state_server::generations::{Generations, Parts};
 use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::states::States;
 use tofu_state_server::listener::{Limits, accept};
@@ -34,7 +35,8 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
     let engine = Engine::new(CallLimits::default())?;
     let protocol = engine.load(BUILT_IN)?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);
-    metrics.requests.set_methods(protocol.routes().iter().map(|route| route.method.clone()));
+    let parts = Parts::of(protocol, "built in");
+    let generations = Arc::new(Generations::new(parts, Arc::clone(&metrics)));
     let budget = Budget::new(config.max_body_memory);
     let limits = Limits::default();
     let listener = accept::bind(&config.listen, "LISTEN_ADDR").await.map_err(|error| anyhow!(error))?;
@@ -46,15 +48,14 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
         budget: budget.clone(),
         store: last_look,
         engine,
-        component: protocol.digest().to_owned(),
         tls: None,
         openbao: None,
+        generations: Arc::clone(&generations),
         draining: CancellationToken::new(),
     });
     let states = Arc::new(States {
-        protocol,
+        generations,
         store,
-        policies: Arc::default(),
         store_wait: config.store_wait,
         access: Access::new(tokens.clone()),
         settings: config.protocol,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::bindings::policy::PolicyModulePre;
@@ -49,8 +48,7 @@ impl Engine {
     pub fn load_policy(&self, bytes: &[u8]) -> Result<PolicyModule, LoadError> {
         form::check(bytes)?;
         let shared = &self.shared;
-        let component = Component::from_binary(&shared.wasmtime, bytes)
-            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let component = shared.compile(bytes).map_err(LoadError::Compile)?;
         let exports = exports(&component);
         let reads_states = match (exports.iter().any(|n| n == POLICY), exports.iter().any(|n| n == STATE_POLICY)) {
             (true, false) => false,
@@ -69,7 +67,7 @@ impl Engine {
         } else {
             Kind::Policy(PolicyModulePre::new(pre).map_err(contract)?)
         };
-        let digest = hex::encode(Sha256::digest(bytes)).into();
+        let digest = crate::digest(bytes).into();
         Ok(PolicyModule { loaded: Arc::new(Loaded { shared: Arc::clone(shared), kind, digest, size: bytes.len() }) })
     }
 }

@@ -16,7 +16,7 @@ use crate::telemetry::Metrics;
 /// How often the files are looked at.
 pub const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Reads the files again and again, and at once when `now` says so (SIGHUP), and takes what has changed.
+/// Reads the files again and again, and at once when `now` changes (SIGHUP), and takes what has changed.
 /// A file that has become wrong changes nothing: the tokens before it stay, the log says what is wrong,
 /// and `metrics` (and with them `/readyz`) that something is.
 /// Never returns, unless there is no file to follow.

@@ -4,7 +4,11 @@
 //! become wrong in their files, which shows nowhere else until it is too late. The store's state, and a
 //! certificate that has expired, stand in the body: if one
 //! sealed OpenBao made every replica unready, callers would get a refused connection and not the 503
-//! that tells them why.
+//! that tells them why. Neither does a component that cannot be used: the generation before it goes on serving, and
+//! the body and a metric say so.
+
+pub mod commands;
+pub mod socket;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,6 +24,7 @@ use tofu_state_component::Engine;
 use tofu_state_store::openbao::{Ending, OpenBao};
 use tokio_util::sync::CancellationToken;
 
+use crate::generations::Generations;
 use crate::listener::accept::Answer;
 use crate::listener::budget::Budget;
 use crate::stores::watch::LastLook;
@@ -37,12 +42,12 @@ pub struct Admin {
     pub store: LastLook,
     /// What runs the component.
     pub engine: Engine,
-    /// The component's digest.
-    pub component: String,
     /// The certificate that states are served with, if they are over TLS.
     pub tls: Option<Tls>,
     /// OpenBao, if states lie there: its token's end is told.
     pub openbao: Option<Arc<OpenBao>>,
+    /// What serves.
+    pub generations: Arc<Generations>,
     /// Cancelled once the server drains.
     pub draining: CancellationToken,
 }
@@ -76,13 +81,20 @@ impl Admin {
         let ready = !draining && tokens_current && certificate.as_ref().is_none_or(|standing| standing.current);
         let certificate = certificate.map(|standing| json!({"current": standing.current, "detail": standing.detail}));
         let store = self.store.borrow().clone();
+        let generation = self.generations.current();
+        let failure = self.generations.failure();
         let body = json!({
             "ready": ready,
             "draining": draining,
             "tokens": {"current": tokens_current, "detail": tokens},
             "audit": {"working": self.metrics.audit.works()},
             "certificate": certificate,
-            "component": {"sha256": self.component},
+            "generation": {
+                "number": generation.number,
+                "protocol": {"sha256": generation.parts.protocol.digest(), "source": generation.parts.protocol_source},
+                "current": failure.is_none(),
+                "detail": failure.map_or_else(|| "what is configured".to_owned(), |failure| failure.what),
+            },
             "store": {"available": store.available, "detail": store.detail},
             "version": env!("CARGO_PKG_VERSION"),
         });
@@ -105,6 +117,7 @@ impl Admin {
         self.metrics.server.set_body_memory(self.budget.taken(), self.budget.total());
         self.metrics.component.look(&self.engine);
         self.metrics.process.look();
+        self.metrics.generations.look(&self.generations);
         match self.metrics.encode() {
             Ok((content_type, body)) => respond(StatusCode::OK, &content_type, body),
             Err(error) => {

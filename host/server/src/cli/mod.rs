@@ -1,6 +1,7 @@
 //! The command line. The flags of `serve` are made of the table of settings.
 
 pub mod address_file;
+pub mod ask;
 pub mod first_token;
 pub mod healthcheck;
 pub mod policy;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
+use self::ask::{Ask, Question};
 use crate::config::settings::{self, Setting};
 use crate::config::{Options, Source};
 
@@ -23,6 +25,8 @@ pub enum Command {
     Serve(Serve),
     /// Ask a running server whether it is ready.
     Healthcheck(Flags),
+    /// Ask a running server over its socket.
+    Ask(Ask),
     /// What needs no server about policies.
     Policy(policy::Task),
     /// Make an entry for `TOKENS_FILE` of a token on standard input.
@@ -131,10 +135,17 @@ fn command() -> clap::Command {
         .arg_required_else_help(true)
         .subcommand(clap::Command::new("hash").about("Make an entry for TOKENS_FILE").long_about(HASH_HELP));
     let policy = clap::Command::new("policy")
-        .about("Policies: checking, testing and writing them")
+        .about("Policies: checking, testing and writing them; and those of a running server")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands(policy::subcommands());
+        .subcommands(policy::subcommands())
+        .subcommand(asking("list", "Ask a running server which generations of component and policies there are"))
+        .subcommand(asking("roll-back", "Have a running server return to the generation before the present one").after_help(
+            "It holds until the files change, a reload is asked for, or the server is started again: mend the files.",
+        ));
+    let reload = asking("reload", "Have a running server read its component and policies again").after_help(
+        "Everything is checked before any of it serves; what is wrong is told, and what served goes on serving.",
+    );
     clap::Command::new("tofu-state")
         .about(ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
@@ -144,6 +155,22 @@ fn command() -> clap::Command {
         .subcommand(healthcheck)
         .subcommand(token)
         .subcommand(policy)
+        .subcommand(reload)
+}
+
+/// A command for a running server.
+fn asking(name: &'static str, about: &'static str) -> clap::Command {
+    let setting = &settings::ADMIN_SOCKET;
+    clap::Command::new(name)
+        .about(about)
+        .arg(
+            Arg::new("socket")
+                .long("socket")
+                .value_name(setting.value)
+                .value_parser(value_parser!(PathBuf))
+                .help(format!("The server's socket. [env: {}]", setting.name)),
+        )
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print the server's answer as it is."))
 }
 
 fn argument(setting: &Setting) -> Arg {
@@ -177,13 +204,20 @@ fn interpret(matches: ArgMatches) -> Option<Command> {
             address_file: matches.get_one::<PathBuf>("address-file").cloned(),
         })),
         ("healthcheck", matches) => Some(Command::Healthcheck(flags(matches, &[&settings::ADMIN_ADDR]))),
-        ("policy", matches) => {
-            let (name, matches) = matches.subcommand()?;
-            policy::interpret(name, matches).map(Command::Policy)
-        }
+        ("reload", matches) => Some(ask(Question::Reload, matches)),
+        ("policy", matches) => match matches.subcommand()? {
+            ("list", matches) => Some(ask(Question::List, matches)),
+            ("roll-back", matches) => Some(ask(Question::RollBack, matches)),
+            (name, matches) => policy::interpret(name, matches).map(Command::Policy),
+        },
         ("token", _) => Some(Command::TokenHash),
         _ => None,
     }
+}
+
+fn ask(question: Question, matches: &ArgMatches) -> Command {
+    let socket = matches.get_one::<PathBuf>("socket").cloned();
+    Command::Ask(Ask { question, socket, json: matches.get_flag("json") })
 }
 
 fn flags(matches: &ArgMatches, settings: &[&Setting]) -> Flags {

@@ -12,11 +12,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use time::OffsetDateTime;
-use tofu_state_component::pinned::Pinned;
 use tofu_state_component::{ForceUnlock, Settings};
 
-use crate::access::sources::Sources;
+use crate::access::sources::Sources as TokenSources;
 use crate::access::tokens::Tokens;
+use crate::generations::signature::Key;
+use crate::generations::source::{Place, ProtocolSource, Sources};
+use crate::oci;
 use crate::policies::PolicyFile;
 use crate::telemetry::audit::{Rotation, Target};
 use crate::tls;
@@ -65,10 +67,10 @@ pub struct Config {
     pub keep_versions: u32,
     /// Where the callers' tokens come from.
     pub callers: Callers,
-    /// The component to serve instead of the one built in.
-    pub component: Option<Pinned>,
-    /// The policies; none: the one that serves where nothing is said.
-    pub policies: Option<PolicyFile>,
+    /// Where the server takes commands.
+    pub admin_socket: Option<PathBuf>,
+    /// Where the component comes from.
+    pub sources: Sources,
     /// The largest state in bytes.
     pub max_state_bytes: usize,
     /// How many bytes the bodies of requests in flight, and of answers with a state, may take together.
@@ -89,7 +91,7 @@ pub struct Config {
 #[derive(Debug)]
 pub enum Callers {
     /// From the configuration, where they can change, and as they are at the moment.
-    Configured(Sources, Tokens),
+    Configured(TokenSources, Tokens),
     /// A shared token is made in this folder, `DATA_DIR` (`--make-token`).
     Make(PathBuf),
 }
@@ -139,8 +141,8 @@ impl Config {
             r.value(&settings::STORE_WAIT, |text| values::duration(text, Duration::ZERO, LONGEST_STORE_WAIT));
         let keep_versions = r.value(&settings::KEEP_VERSIONS, |text| values::number(text, 1, 1_000_000));
         let callers = callers(r, options, listen.as_ref());
-        let component = component(r);
-        let policies = policies(r);
+        let admin_socket = r.value(&settings::ADMIN_SOCKET, values::path);
+        let sources = sources(r);
         let max_state_bytes = r.value(&settings::MAX_STATE_BYTES, |text| values::size(text, LEAST_BODY, LARGEST_STATE));
         let max_body_memory = r.value(&settings::MAX_BODY_MEMORY, |text| values::size(text, LEAST_BODY, u64::MAX));
         let protocol = protocol(r);
@@ -178,8 +180,8 @@ impl Config {
                 store_wait: store_wait.map(|wait| (!wait.is_zero()).then_some(wait))?,
                 keep_versions: keep_versions?,
                 callers: callers?,
-                component,
-                policies,
+                admin_socket,
+                sources: sources?,
                 max_state_bytes: max_state_bytes?,
                 max_body_memory: max_body_memory?,
                 protocol: protocol?,
@@ -253,7 +255,7 @@ fn callers(r: &mut Reading<'_>, options: &Options, listen: Option<&Bind>) -> Opt
         r.warnings.push(format!("API_TOKEN has fewer than {SHORT_TOKEN} characters and can be guessed"));
     }
     let tokens_file = r.value(&settings::TOKENS_FILE, values::path);
-    let sources = Sources { shared, tokens_file };
+    let sources = TokenSources { shared, tokens_file };
     match sources.read() {
         Ok(tokens) => {
             let expired: Vec<_> = tokens.expired(OffsetDateTime::now_utc()).collect();
@@ -302,28 +304,41 @@ fn serve_tls(r: &mut Reading<'_>) -> Option<ServeTls> {
     }
 }
 
-fn component(r: &mut Reading<'_>) -> Option<Pinned> {
-    r.given(&settings::PROTOCOL_COMPONENT)?;
-    r.value(&settings::PROTOCOL_COMPONENT, |text| {
-        text.parse::<Pinned>()
-            .map_err(|error| Wrong::new(error.to_string(), "write `PATH@sha256:` and 64 hexadecimal digits"))
-    })
+fn sources(r: &mut Reading<'_>) -> Option<Sources> {
+    let protocol = component(r);
+    let cache = r.value(&settings::MODULE_CACHE_DIR, values::path);
+    let credentials = r.value(&settings::OCI_CREDENTIALS_FILE, values::path);
+    let ca = r.value(&settings::OCI_CACERT, values::path);
+    let key = r.value(&settings::MODULE_PUBLIC_KEY, |text| {
+        text.parse::<Key>()
+            .map_err(|error| Wrong::new(error.to_string(), "write the second line of the .pub file that minisign made"))
+    });
+    let policies = policies(r);
+    Some(Sources { protocol, policies, registries: oci::Settings { cache: cache?, credentials, ca }, key })
 }
 
-fn policies(r: &mut Reading<'_>) -> Option<PolicyFile> {
+fn component(r: &mut Reading<'_>) -> ProtocolSource {
+    let named_in = r.value(&settings::PROTOCOL_COMPONENT_FILE, values::path);
+    if r.given(&settings::PROTOCOL_COMPONENT).is_none() {
+        return named_in.map_or(ProtocolSource::BuiltIn, ProtocolSource::NamedIn);
+    }
+    if named_in.is_some() {
+        let wrong = Wrong::new("PROTOCOL_COMPONENT_FILE is set too", "set one of the two");
+        r.mistake(settings::PROTOCOL_COMPONENT.name, None, wrong);
+    }
+    let pinned = r.value(&settings::PROTOCOL_COMPONENT, |text| {
+        text.parse::<Place>()
+            .map_err(|error| Wrong::new(error.to_string(), "write `PATH@sha256:` and 64 hexadecimal digits"))
+    });
+    pinned.map_or(ProtocolSource::BuiltIn, ProtocolSource::Pinned)
+}
+
+/// The file is read when the server starts; here so that its mistakes are told with all others.
+fn policies(r: &mut Reading<'_>) -> Option<PathBuf> {
     r.given(&settings::POLICY_FILE)?;
     let path = r.value(&settings::POLICY_FILE, values::path)?;
     match PolicyFile::read(&path) {
-        Ok(policies) => {
-            if !policies.is_guarded() {
-                r.warnings.push(
-                    "POLICY_FILE has no lineage-guard that is enforced on all states: an older state, or another one's, \
-                     can be written over a newer one"
-                        .to_owned(),
-                );
-            }
-            Some(policies)
-        }
+        Ok(_) => Some(path),
         Err(mistakes) => {
             for what in mistakes {
                 let wrong = Wrong::new(what, "correct it");

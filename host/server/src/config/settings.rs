@@ -38,6 +38,7 @@ const STORES: &str = "Store";
 const CALLERS: &str = "Callers";
 const LIMITS: &str = "Limits";
 const PROTOCOL: &str = "Protocol";
+const MODULES: &str = "Components and policy modules";
 const LOGS: &str = "Logs, audit, metrics";
 
 /// Where states are served.
@@ -58,6 +59,17 @@ pub const ADMIN_ADDR: Setting = Setting {
     secret: false,
     heading: ADDRESSES,
     help: "Where /livez, /readyz and /metrics are served, without authentication.",
+};
+
+/// Where the server takes commands.
+pub const ADMIN_SOCKET: Setting = Setting {
+    name: "ADMIN_SOCKET",
+    value: "PATH",
+    default: None,
+    secret: false,
+    heading: ADDRESSES,
+    help: "A Unix socket that takes commands (`tofu-state reload`, `policy list`, `policy roll-back`) from the server's \
+           own user. Without it there is none.",
 };
 
 /// The certificate to serve with.
@@ -283,17 +295,72 @@ pub const PROTOCOL_COMPONENT: Setting = Setting {
     default: None,
     secret: false,
     heading: PROTOCOL,
-    help: "A protocol component to serve instead of the one built in, pinned by its digest.",
+    help: "A protocol component to serve instead of the one built in, pinned by its digest; or \
+           `oci://REGISTRY/REPOSITORY@sha256:HEX`.",
 };
 
-/// The operator's policies.
+/// A file that names another component than the one built in.
+pub const PROTOCOL_COMPONENT_FILE: Setting = Setting {
+    name: "PROTOCOL_COMPONENT_FILE",
+    value: "FILE",
+    default: None,
+    secret: false,
+    heading: PROTOCOL,
+    help: "A file with one line as in PROTOCOL_COMPONENT; a relative path counts from its folder. When it changes, the \
+           component that it names is checked and takes over while the server serves.",
+};
+
+/// The policies.
 pub const POLICY_FILE: Setting = Setting {
     name: "POLICY_FILE",
     value: "FILE",
     default: None,
     secret: false,
-    heading: PROTOCOL,
-    help: "A TOML file of policies, in order (see the README). Without it, lineage-guard judges every write.",
+    heading: MODULES,
+    help: "A TOML file of the policies that judge changes, in order; read again when it or one of its modules changes. \
+           Without it: `lineage-guard`.",
+};
+
+/// Who signs components.
+pub const MODULE_PUBLIC_KEY: Setting = Setting {
+    name: "MODULE_PUBLIC_KEY",
+    value: "KEY",
+    default: None,
+    secret: false,
+    heading: MODULES,
+    help: "A minisign public key (its second line). With it, no component and no policy module is used without a \
+           signature by that key, in PATH.minisig or in the manifest's annotation `org.tofu-state.minisig`.",
+};
+
+/// Where components from registries are kept.
+pub const MODULE_CACHE_DIR: Setting = Setting {
+    name: "MODULE_CACHE_DIR",
+    value: "FOLDER",
+    default: Some("./tofu-state-modules"),
+    secret: false,
+    heading: MODULES,
+    help: "Where components from registries are kept, so that a start needs no registry.",
+};
+
+/// Credentials for registries.
+pub const OCI_CREDENTIALS_FILE: Setting = Setting {
+    name: "OCI_CREDENTIALS_FILE",
+    value: "FILE",
+    default: None,
+    secret: false,
+    heading: MODULES,
+    help: "Credentials for registries, as `docker login` writes them (config.json; credential helpers are not asked).",
+};
+
+/// A private CA of registries.
+pub const OCI_CACERT: Setting = Setting {
+    name: "OCI_CACERT",
+    value: "FILE",
+    default: None,
+    secret: false,
+    heading: MODULES,
+    help: "Certificates (PEM) of a private CA that signed the registries' certificates. A registry on this machine is \
+           asked over plain HTTP without it, any other never.",
 };
 
 /// How deep a state's path may be.
@@ -392,6 +459,7 @@ pub const METRICS_GROUPS: Setting = Setting {
 pub const ALL: &[&Setting] = &[
     &LISTEN_ADDR,
     &ADMIN_ADDR,
+    &ADMIN_SOCKET,
     &TLS_CERT_FILE,
     &TLS_KEY_FILE,
     &TLS_TERMINATED,
@@ -414,7 +482,12 @@ pub const ALL: &[&Setting] = &[
     &MAX_STATE_BYTES,
     &MAX_BODY_MEMORY,
     &PROTOCOL_COMPONENT,
+    &PROTOCOL_COMPONENT_FILE,
     &POLICY_FILE,
+    &MODULE_PUBLIC_KEY,
+    &MODULE_CACHE_DIR,
+    &OCI_CREDENTIALS_FILE,
+    &OCI_CACERT,
     &PATH_SEGMENTS,
     &LOCK_TTL,
     &FORCE_UNLOCK,
@@ -427,4 +500,4 @@ pub const ALL: &[&Setting] = &[
 ];
 
 /// Settings of later releases. Ignoring one of them would be unsafe: whoever sets it counts on it.
-pub const NOT_YET: &[(&str, &str)] = &[("ADMIN_SOCKET", "remove it")];
+pub const NOT_YET: &[(&str, &str)] = &[];

@@ -9,8 +9,7 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use time::OffsetDateTime;
-use tofu_state_component::policies::Chain;
-use tofu_state_component::{BodySize, Caller, Protocol, Reply, Right, Rights, Route, Settings, Surroundings, exchange};
+use tofu_state_component::{BodySize, Caller, Reply, Right, Rights, Route, Settings, Surroundings, exchange};
 use tofu_state_store::{Blob, Store};
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +19,7 @@ use super::refusal::Refusal;
 use super::reply::Unsendable;
 use super::{Limits, body, head, path, reply};
 use crate::access::Access;
+use crate::generations::{Generation, Generations};
 use crate::telemetry::{Record, Telemetry};
 
 /// The largest body of a route that carries no state, in bytes (`body-size.small` in the contract).
@@ -27,12 +27,10 @@ const SMALL_BODY: usize = 64 * 1024;
 
 /// What it takes to serve states.
 pub struct States {
-    /// The component that knows the protocol.
-    pub protocol: Protocol,
+    /// The component that knows the protocol and the policies that judge changes, as they are when a request begins.
+    pub generations: Arc<Generations>,
     /// Where states lie.
     pub store: Arc<dyn Store>,
-    /// The policies that judge changes.
-    pub policies: Arc<Chain>,
     /// How long a request that the component says waits does wait for a store that fails over.
     pub store_wait: Option<Duration>,
     /// Who is let in.
@@ -63,11 +61,13 @@ impl Answer for States {
         let received = SystemTime::now();
         let (parts, mut body) = request.into_parts();
         let request_id = head::request_id(&parts.headers);
-        let mut record = Record::begin(&self.telemetry, &request_id, &parts, received);
-        let mut response = match self.prepare(&parts, &mut body, received, &mut record).await {
+        // Whatever is published meanwhile, this request ends on the generation that it begins with.
+        let generation = self.generations.current();
+        let mut record = Record::begin(&self.telemetry, generation.number, &request_id, &parts, received);
+        let mut response = match self.prepare(&generation, &parts, &mut body, received, &mut record).await {
             Ok((admitted, body)) => {
                 let request = self.request(parts, admitted.path, admitted.caller, body, received, &request_id);
-                self.call(request, admitted.route.waits_for_store, record).await
+                self.call(generation, request, admitted.route.waits_for_store, record).await
             }
             Err(refusal) => {
                 // Who asks first whether to send the body (RFC 9110, section 10.1.1) will not send it.
@@ -88,12 +88,13 @@ impl States {
     /// Everything before the component: who asks, whether it may, and the whole body.
     async fn prepare(
         &self,
+        generation: &Generation,
         parts: &Parts,
         body: &mut Incoming,
         received: SystemTime,
         record: &mut Record,
     ) -> Result<(Admitted, Option<Blob>), Refusal> {
-        let admitted = self.admit(parts, received, record)?;
+        let admitted = self.admit(generation, parts, received, record)?;
         let limit = match admitted.route.body {
             BodySize::Small => SMALL_BODY,
             BodySize::State => self.max_state_bytes,
@@ -102,10 +103,16 @@ impl States {
         Ok((admitted, body))
     }
 
-    fn admit(&self, parts: &Parts, received: SystemTime, record: &mut Record) -> Result<Admitted, Refusal> {
+    fn admit(
+        &self,
+        generation: &Generation,
+        parts: &Parts,
+        received: SystemTime,
+        record: &mut Record,
+    ) -> Result<Admitted, Refusal> {
         let identity = self.access.authenticate(&parts.headers, OffsetDateTime::from(received))?;
         let path = path::segments(parts.uri.path());
-        let (route, prefix) = self.protocol.route(parts.method.as_str(), &path);
+        let (route, prefix) = generation.parts.protocol.route(parts.method.as_str(), &path);
         let caller = identity.caller(path.get(prefix..).unwrap_or_default());
         record.caller(&identity, caller.kind);
         record.needs(route.right);
@@ -139,18 +146,23 @@ impl States {
     }
 
     /// Calls the component in a task that goes on to its end, record included, when the caller goes away.
-    async fn call(&self, request: exchange::Request, waits: bool, mut record: Record) -> Response<Full<Bytes>> {
+    async fn call(
+        &self,
+        generation: Arc<Generation>,
+        request: exchange::Request,
+        waits: bool,
+        mut record: Record,
+    ) -> Response<Full<Bytes>> {
         let request_id = request.request_id.clone();
         let around = Surroundings {
             store: record.noting(&self.store),
             store_wait: self.store_wait.filter(|_| waits),
-            policies: Arc::clone(&self.policies),
+            policies: Arc::clone(&generation.parts.policies),
         };
-        let protocol = self.protocol.clone();
         let budget = self.budget.clone();
         let task = self.calls.spawn(async move {
             let id = request.request_id.clone();
-            let (answered, times) = protocol.measured(request, around).await;
+            let (answered, times) = generation.parts.protocol.measured(request, around).await;
             record.called(times);
             match answered {
                 Ok(reply) => answer(reply, &budget, record, &id).await,

@@ -63,14 +63,13 @@ impl PolicyFile {
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
+}
 
-    /// Whether the guard of serials and lineages is enforced on all states.
-    #[must_use]
-    pub fn is_guarded(&self) -> bool {
-        let guard = Source::BuiltIn(LINEAGE_GUARD.to_owned());
-        let guards = |wanted: &Wanted| wanted.source == guard && wanted.mode == Mode::Enforce && wanted.paths.is_none();
-        self.wanted.iter().any(guards)
-    }
+/// Whether the guard of serials and lineages is enforced on all states.
+#[must_use]
+pub fn is_guarded(wanted: &[Wanted]) -> bool {
+    let guard = Source::BuiltIn(LINEAGE_GUARD.to_owned());
+    wanted.iter().any(|wanted| wanted.source == guard && wanted.mode == Mode::Enforce && wanted.paths.is_none())
 }
 
 /// One `[[policy]]`, checked as far as it can be without its module.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use tofu_state_component::Engine;
-use tofu_state_component::policies::{Chain, Entry, LINEAGE_GUARD, PathFilter, built_in};
+use tofu_state_component::policies::{Chain, Entry, LINEAGE_GUARD, PathFilter, PolicyModule, built_in};
 
 use super::file::{Source, Wanted};
 use crate::access::paths::Paths;
@@ -29,13 +29,26 @@ pub struct Unmade(pub Vec<String>);
 pub fn chain(
     engine: &Engine,
     wanted: Vec<Wanted>,
+    fetch: impl FnMut(&Source) -> Result<Cow<'static, [u8]>, String>,
+) -> Result<Chain, Unmade> {
+    chain_with(engine, wanted, fetch, &[])
+}
+
+/// The same; what is among the `known` modules is not compiled again.
+///
+/// # Errors
+/// See [`Unmade`].
+pub fn chain_with(
+    engine: &Engine,
+    wanted: Vec<Wanted>,
     mut fetch: impl FnMut(&Source) -> Result<Cow<'static, [u8]>, String>,
+    known: &[PolicyModule],
 ) -> Result<Chain, Unmade> {
     let mut mistakes = Vec::new();
     let mut entries = Vec::new();
     for wanted in wanted {
         let name = wanted.name.clone();
-        match fetch(&wanted.source).and_then(|bytes| entry(engine, wanted, &bytes)) {
+        match fetch(&wanted.source).and_then(|bytes| entry(engine, wanted, &bytes, known)) {
             Ok(entry) => entries.push(entry),
             Err(why) => mistakes.push(format!("policy {name:?}: {why}")),
         }
@@ -46,13 +59,22 @@ pub fn chain(
     Chain::new(entries).map_err(|error| Unmade(vec![error.to_string()]))
 }
 
+/// What a file of policies would say where no `POLICY_FILE` is given: the guard of serials and lineages, if this
+/// build has it.
+#[must_use]
+pub fn default_text() -> String {
+    if built_in().iter().all(|(name, _)| *name != LINEAGE_GUARD) {
+        return String::new();
+    }
+    format!("[[policy]]\nname = \"{LINEAGE_GUARD}\"\nbuiltin = \"{LINEAGE_GUARD}\"\n")
+}
+
 /// The chain where no `POLICY_FILE` is given: the guard of serials and lineages.
 ///
 /// # Errors
 /// See [`Unmade`].
 pub fn default_chain(engine: &Engine) -> Result<Chain, Unmade> {
-    let text = format!("[[policy]]\nname = \"{LINEAGE_GUARD}\"\nbuiltin = \"{LINEAGE_GUARD}\"\n");
-    chain(engine, super::parse(&text).map_err(Unmade)?, local(Path::new("")))
+    chain(engine, super::parse(&default_text()).map_err(Unmade)?, local(Path::new("")))
 }
 
 /// Gives the modules that are built in, and those in files; relative paths begin at `folder`, where the policy
@@ -94,8 +116,12 @@ pub fn read_module(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn entry(engine: &Engine, wanted: Wanted, bytes: &[u8]) -> Result<Entry, String> {
-    let module = engine.load_policy(bytes).map_err(|error| error.to_string())?;
+fn entry(engine: &Engine, wanted: Wanted, bytes: &[u8], known: &[PolicyModule]) -> Result<Entry, String> {
+    let digest = tofu_state_component::digest(bytes);
+    let module = match known.iter().find(|module| **module.digest() == *digest) {
+        Some(same) => same.clone(),
+        None => engine.load_policy(bytes).map_err(|error| error.to_string())?,
+    };
     module.prove(&wanted.configuration, wanted.needs, &wanted.limits).map_err(|error| error.to_string())?;
     let Wanted { name, source: _, mode, on_error, paths, needs, uncounted, configuration, limits } = wanted;
     let paths = paths.map(filter);

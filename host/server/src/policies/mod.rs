@@ -3,5 +3,5 @@
 pub mod file;
 pub mod make;
 
-pub use file::{PolicyFile, Source, Wanted, parse};
-pub use make::{Unmade, chain, default_chain, local};
+pub use file::{PolicyFile, Source, Wanted, is_guarded, parse};
+pub use make::{Unmade, chain, chain_with, default_chain, default_text, local};

@@ -18,6 +18,8 @@ pub const GONE: u16 = 499;
 pub struct Finished {
     /// Its ID, as the caller sees it in the answer.
     pub request_id: String,
+    /// The number of the generation that it began with, and ended on.
+    pub generation: u64,
     /// The method as it was sent, bounded in length.
     pub method: String,
     /// The path as it was sent, still encoded, bounded in length. No query: lock IDs stand there.

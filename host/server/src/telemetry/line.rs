@@ -4,7 +4,7 @@ use super::Finished;
 
 /// Writes the line.
 pub(super) fn write(finished: &Finished) {
-    let Finished { request_id, method, path, status, caller, duration, .. } = finished;
+    let Finished { request_id, method, path, status, caller, duration, generation, .. } = finished;
     let (caller, kind) =
         (caller.as_ref().map(|caller| &*caller.name), caller.as_ref().map(super::finished::Known::kind));
     let (operation, outcome) = (finished.operation(), finished.outcome());
@@ -31,6 +31,7 @@ pub(super) fn write(finished: &Finished) {
                 quarantined,
                 lock_id,
                 trace_id,
+                generation,
                 duration_ms,
                 "request"
             )

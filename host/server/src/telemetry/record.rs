@@ -35,13 +35,20 @@ pub struct Record {
 }
 
 impl Record {
-    /// Begins with what the request's head says.
+    /// Begins with what the request's head says, and the number of the generation that answers it.
     #[must_use]
-    pub fn begin(telemetry: &Arc<Telemetry>, request_id: &str, parts: &Parts, received: SystemTime) -> Self {
+    pub fn begin(
+        telemetry: &Arc<Telemetry>,
+        generation: u64,
+        request_id: &str,
+        parts: &Parts,
+        received: SystemTime,
+    ) -> Self {
         telemetry.began();
         let forwarded_for = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
         let finished = Finished {
             request_id: request_id.to_owned(),
+            generation,
             method: cut(parts.method.as_str()),
             path: cut(parts.uri.path()),
             peer: parts.extensions.get::<Peer>().map(|peer| peer.0),

@@ -17,5 +17,8 @@ mod http2;
 mod lifecycle;
 mod paths;
 mod program;
+mod registries;
+mod storm;
 mod support;
+mod swapping;
 mod tls;

@@ -27,7 +27,7 @@ pub(super) fn check(path: &Path, out: &mut impl Write, err: &mut impl Write) -> 
         Ok(wanted) => wanted,
         Err(mistakes) => return Ok(refuse(path, &mistakes, err)),
     };
-    if !make::is_guarded(&wanted) {
+    if !crate::policies::is_guarded(&wanted) {
         say(err, "note: lineage-guard is not in force on all states: older states and those of other lineages pass");
     }
     let folder = path.parent().unwrap_or(Path::new(""));

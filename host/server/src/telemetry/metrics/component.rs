@@ -1,6 +1,6 @@
-//! Metrics of the component: its calls, the places for instances, and which generation serves.
+//! Metrics of the component: its calls and the places for instances.
 
-use prometheus::{Histogram, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{Histogram, IntGauge};
 use tofu_state_component::{Engine, Times};
 
 use super::{DURATIONS, Make, signed};
@@ -16,8 +16,6 @@ pub struct ComponentMetrics {
     places: IntGauge,
     places_taken: IntGauge,
     running: IntGauge,
-    generation: IntGaugeVec,
-    loads: IntCounterVec,
 }
 
 impl ComponentMetrics {
@@ -42,16 +40,6 @@ impl ComponentMetrics {
             places_taken: make.gauge("tofu_state_instance_places_taken", "How many of these places are taken.")?,
             running: make
                 .gauge("tofu_state_instances_running", "Instances that run, also for callers who went away.")?,
-            generation: make.gauges(
-                "tofu_state_module_generation",
-                "How often a module has been exchanged since the start; 1 is the one it began with.",
-                &["module"],
-            )?,
-            loads: make.counters(
-                "tofu_state_module_loads_total",
-                "Modules loaded or refused since the start, by how it ended.",
-                &["module", "outcome"],
-            )?,
         })
     }
 
@@ -69,16 +57,5 @@ impl ComponentMetrics {
         self.places.set(signed(engine.places()));
         self.places_taken.set(signed(engine.places_taken()));
         self.running.set(signed(engine.in_flight()));
-    }
-
-    /// A module (`protocol`, or a policy's name) was loaded as this generation and serves from now on.
-    pub fn loaded(&self, module: &str, generation: u64) {
-        self.generation.with_label_values(&[module]).set(signed(generation));
-        self.loads.with_label_values(&[module, "done"]).inc();
-    }
-
-    /// A module was to be loaded, and cannot be used: the one before it goes on.
-    pub fn refused(&self, module: &str) {
-        self.loads.with_label_values(&[module, "failed"]).inc();
     }
 }

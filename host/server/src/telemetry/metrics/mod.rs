@@ -5,6 +5,7 @@
 
 mod audit;
 mod component;
+mod generations;
 mod groups;
 mod locks;
 mod policies;
@@ -25,6 +26,7 @@ use prometheus::{
 use super::Finished;
 pub use audit::AuditMetrics;
 pub use component::ComponentMetrics;
+pub use generations::GenerationMetrics;
 use groups::GroupMetrics;
 pub use locks::{HeldSince, LockMetrics};
 pub use policies::PolicyMetrics;
@@ -47,6 +49,8 @@ pub struct Metrics {
     pub store: StoreMetrics,
     /// Of the component and its instances.
     pub component: ComponentMetrics,
+    /// Of the generations of component and policies.
+    pub generations: GenerationMetrics,
     /// Of held locks.
     pub locks: LockMetrics,
     /// Of policies.
@@ -75,6 +79,7 @@ impl Metrics {
             requests: RequestMetrics::new(&make)?,
             store: StoreMetrics::new(&make)?,
             component: ComponentMetrics::new(&make)?,
+            generations: GenerationMetrics::new(&make)?,
             locks: LockMetrics::new(&make)?,
             policies: PolicyMetrics::new(&make)?,
             spans: SpanMetrics::new(&make)?,

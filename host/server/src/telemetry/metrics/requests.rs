@@ -109,6 +109,7 @@ mod tests {
 
     fn finished(method: &str) -> Finished {
         Finished {
+            generation: 1,
             request_id: "r".into(),
             method: method.into(),
             path: "/a/b".into(),

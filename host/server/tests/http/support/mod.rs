@@ -9,6 +9,7 @@ use std::time::Duration;
 use tofu_state_component::{BUILT_IN, Engine, ForceUnlock, Limits as CallLimits, Protocol, Settings};
 use tofu_state_server::access::{Access, Tokens, tokens_file};
 use tofu_state_server::config::Bind;
+use tofu_state_server::generations::{Generations, Parts};
 use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::states::States;
 use tofu_state_server::listener::{Limits, accept};
@@ -37,6 +38,8 @@ pub(crate) struct Options {
     pub(crate) store: Arc<dyn Store>,
     /// Another component than the one that is shipped.
     pub(crate) protocol: Option<Protocol>,
+    /// Generations that the test publishes itself, and their metrics.
+    pub(crate) generations: Option<(Arc<Generations>, Arc<Metrics>)>,
     /// What `TOKENS_FILE` holds, besides [`TOKEN`].
     pub(crate) tokens: String,
     /// Where audit records go.
@@ -53,6 +56,7 @@ impl Default for Options {
             max_body_memory: 8 << 20,
             store: Arc::new(Memory::new()),
             protocol: None,
+            generations: None,
             tokens: String::new(),
             audit: None,
             tls: None,
@@ -80,11 +84,18 @@ fn protocol() -> Protocol {
     PROTOCOL.get_or_init(load).clone()
 }
 
+/// One that never changes.
+fn generations(protocol: Protocol) -> (Arc<Generations>, Arc<Metrics>) {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    (Arc::new(Generations::new(Parts::of(protocol, "the test"), Arc::clone(&metrics))), metrics)
+}
+
 impl Server {
     pub(crate) async fn start(options: Options) -> Self {
-        let protocol = match options.protocol {
-            Some(protocol) => protocol,
-            None => tokio::task::spawn_blocking(protocol).await.unwrap(),
+        let (generations, metrics) = match (options.generations, options.protocol) {
+            (Some(own), _) => own,
+            (None, Some(protocol)) => generations(protocol),
+            (None, None) => generations(tokio::task::spawn_blocking(protocol).await.unwrap()),
         };
         let named = match options.tokens.as_str() {
             "" => Vec::new(),
@@ -92,15 +103,12 @@ impl Server {
         };
         let access = Access::new(Tokens::new(named).with_shared(&TOKEN.into()));
         let budget = Budget::new(options.max_body_memory);
-        let metrics = Arc::new(Metrics::new().unwrap());
-        metrics.requests.set_methods(protocol.routes().iter().map(|route| route.method.clone()));
         let start = |target| Audit::start(target, Arc::clone(&metrics)).unwrap();
         let (audit, auditing) = options.audit.map(start).unzip();
         let calls = TaskTracker::new();
         let states = Arc::new(States {
-            protocol,
+            generations,
             store: options.store,
-            policies: Arc::default(),
             store_wait: None,
             access: access.clone(),
             settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2 },
@@ -144,4 +152,10 @@ pub(crate) fn state(serial: u64, bytes: usize) -> String {
     format!(
         "{{\"version\":4,\"serial\":{serial},\"lineage\":\"l\",\"terraform_version\":\"1.0.0\",\"outputs\":{{}},\"filling\":\"{filling}\"}}"
     )
+}
+
+/// A component that differs from `of` in its bytes alone: by a custom section
+/// (<https://webassembly.github.io/spec/core/binary/modules.html#custom-section>), which means nothing.
+pub(crate) fn variant(of: &[u8], name: u8) -> Vec<u8> {
+    [of, &[0, 2, 1, name]].concat()
 }
