@@ -73,13 +73,13 @@ impl outside::Store for Host {
     type Blob = blobs::Blob;
 
     fn get(&self, key: &str) -> Result<Slot<blobs::Blob>, StoreError> {
-        Ok(match store::get(key).map_err(store_error)? {
-            store::Slot::Absent => Slot::Absent,
-            store::Slot::Entry(entry) => {
-                Slot::Entry(outside::Entry { revision: entry.revision, meta: entry.meta, content: entry.content })
-            }
-            store::Slot::Removed(revision) => Slot::Removed(revision),
-        })
+        slot(store::get(key))
+    }
+
+    fn get_many<const N: usize>(&self, keys: [&str; N]) -> [Result<Slot<blobs::Blob>, StoreError>; N] {
+        let mut slots = store::get_many(&keys.map(str::to_owned)).into_iter();
+        let missing = || Err(StoreError::Corrupt("fewer documents than keys".to_owned()));
+        keys.map(|_| slots.next().map_or_else(missing, slot))
     }
 
     fn recall(&self, key: &str) -> Option<outside::Remembered> {
@@ -186,6 +186,16 @@ impl outside::Blob for blobs::Blob {
     }
 }
 
+fn slot(slot: Result<store::Slot, store::Error>) -> Result<Slot<blobs::Blob>, StoreError> {
+    Ok(match slot.map_err(store_error)? {
+        store::Slot::Absent => Slot::Absent,
+        store::Slot::Entry(entry) => {
+            Slot::Entry(outside::Entry { revision: entry.revision, meta: entry.meta, content: entry.content })
+        }
+        store::Slot::Removed(revision) => Slot::Removed(revision),
+    })
+}
+
 fn store_error(error: store::Error) -> StoreError {
     match error {
         store::Error::Unavailable(why) => StoreError::Unavailable(why),
@@ -234,6 +244,7 @@ fn from_contract(request: contract::Request) -> Request<blobs::Blob> {
                 contract::ForceUnlock::Off => exchange::ForceUnlock::Off,
             },
             path_segments: request.settings.path_segments,
+            join_runs: request.settings.join_runs,
         },
         trace: request
             .trace

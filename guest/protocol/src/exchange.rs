@@ -51,11 +51,13 @@ pub struct Settings {
     pub force_unlock: ForceUnlock,
     /// How many segments a state's path may have at most.
     pub path_segments: u8,
+    /// A read names the run that holds the lock.
+    pub join_runs: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2 }
+        Self { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2, join_runs: false }
     }
 }
 
@@ -78,7 +80,7 @@ pub struct Request<B> {
     pub received: u64,
     /// The operator's settings.
     pub settings: Settings,
-    /// The caller's trace, or the one begun for this request.
+    /// The trace of this request, if it has one.
     pub trace: Option<TraceContext>,
     /// For error bodies.
     pub request_id: String,

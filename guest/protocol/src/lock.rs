@@ -6,10 +6,10 @@
 
 use crate::Call;
 use crate::document::{self, Held, LockDocument, LockStatus, StateDocument};
-use crate::exchange::{ForceUnlock, Operation, Reply};
+use crate::exchange::{ForceUnlock, Operation, Reply, TraceContext};
 use crate::fence::fence;
 use crate::lock_info::{LockInfo, checked_id};
-use crate::outside::{Outcome, Retention, Revision, Slot, Store};
+use crate::outside::{Outcome, Retention, Revision, Slot, Store, StoreError};
 use crate::reply::{self, Refusal};
 use crate::{review, state};
 
@@ -37,6 +37,15 @@ pub(crate) fn load<S: Store>(call: &Call<'_, S>) -> Result<Found, Refusal> {
         // write that checked it before may still be on its way: just what "broken" means.
         Slot::Removed(revision) => Found { revision, document: LockDocument::new(LockStatus::Broken), absent: false },
     })
+}
+
+/// The run that holds the lock which was found under `key`; none where nobody does, or where nobody knows.
+pub(crate) fn run_of<B>(key: &str, found: Result<Slot<B>, StoreError>) -> Option<TraceContext> {
+    let Ok(Slot::Entry(entry)) = found else { return None };
+    match document::decode::<LockDocument>(key, &entry.meta).ok()?.status {
+        LockStatus::Held(held) => held.trace,
+        LockStatus::Free | LockStatus::Broken => None,
+    }
 }
 
 /// The lock as it was last seen, if nobody held it then.
@@ -186,15 +195,16 @@ fn release<S: Store>(call: &mut Call<'_, S>, found: &Found, held: &Held) -> Resu
     replace(call, found, &found.document.released(&held.id))
 }
 
-/// Lets the event name a lock that was met, and the run that holds it.
+/// Lets the event name a lock that is released or broken, and the run that holds it.
 fn name_lock<S: Store>(call: &mut Call<'_, S>, held: &Held) {
     call.event.lock_id = Some(held.id.clone());
     call.event.run_trace.clone_from(&held.trace);
 }
 
-/// The refusal that names the holder, which the event then names too.
+/// The refusal that names the holder, which the event then names too. Who is kept out is no part of the
+/// holder's run.
 pub(crate) fn locked<S: Store>(call: &mut Call<'_, S>, held: &Held) -> Refusal {
-    name_lock(call, held);
+    call.event.lock_id = Some(held.id.clone());
     call.event.lock_who.clone_from(&held.who);
     Refusal::Locked(Box::new(held.clone()))
 }

@@ -106,6 +106,9 @@ pub trait Store {
     /// Whatever keeps the store from knowing for certain.
     fn get(&self, key: &str) -> Result<Slot<Self::Blob>, StoreError>;
 
+    /// What lies under each of several keys, fetched at once.
+    fn get_many<const N: usize>(&self, keys: [&str; N]) -> [Result<Slot<Self::Blob>, StoreError>; N];
+
     /// What was last seen under `key`: a hint that only a compare-and-set confirms.
     fn recall(&self, key: &str) -> Option<Remembered>;
 

@@ -6,6 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use crate::Call;
 use crate::document::{self, StateDocument, to_hex};
 use crate::exchange::{Operation, Reply};
+use crate::lock;
 use crate::outside::{Blob, Revision, Slot, Store};
 use crate::reply::{self, Refusal};
 
@@ -21,7 +22,21 @@ pub(crate) struct Found<B> {
 /// Reads the state's document.
 pub(crate) fn load<S: Store>(call: &Call<'_, S>) -> Result<Found<S::Blob>, Refusal> {
     let key = call.path.state_key();
-    Ok(match call.store.get(key)? {
+    found(key, call.store.get(key)?)
+}
+
+/// Reads the state's document and, at the same time, which run holds the lock. It carries no lock ID, so
+/// whoever reads meanwhile is taken for a part of that run. Nothing depends on it: a lock that cannot be
+/// read fails no read of the state.
+fn load_in_run<S: Store>(call: &mut Call<'_, S>) -> Result<Found<S::Blob>, Refusal> {
+    let (key, lock_key) = (call.path.state_key(), call.path.lock_key());
+    let [state, lock] = call.store.get_many([key, &lock_key]);
+    call.event.run_trace = lock::run_of(&lock_key, lock);
+    found(key, state?)
+}
+
+fn found<B>(key: &str, slot: Slot<B>) -> Result<Found<B>, Refusal> {
+    Ok(match slot {
         Slot::Absent => Found { revision: 0, document: None, removed: false, content: None },
         Slot::Removed(revision) => Found { revision, document: None, removed: true, content: None },
         Slot::Entry(entry) => Found {
@@ -44,7 +59,7 @@ pub(crate) fn recall<S: Store>(call: &Call<'_, S>) -> Option<Found<S::Blob>> {
 /// Answers with the state.
 pub(crate) fn get<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, Refusal> {
     call.event.operation = Operation::Get;
-    let found = load(call)?;
+    let found = if call.request.settings.join_runs { load_in_run(call)? } else { load(call)? };
     let key = call.path.state_key();
     if found.removed {
         return Err(Refusal::RemovedInStore { key: key.to_owned(), revision: found.revision });

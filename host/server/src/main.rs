@@ -28,7 +28,8 @@ use tofu_state_server::signals::Signals;
 use tofu_state_server::stores;
 use tofu_state_server::stores::locks::Looker;
 use tofu_state_server::telemetry::audit::Writing;
-use tofu_state_server::telemetry::{Audit, Metrics, Telemetry, logging};
+use tofu_state_server::telemetry::traces::exporter::Exporter;
+use tofu_state_server::telemetry::{Audit, Metrics, Telemetry, Traces, logging};
 use tofu_state_server::tls::{self, Tls};
 use tofu_state_store::Layout;
 use tokio::runtime::Runtime;
@@ -41,6 +42,9 @@ const BEYOND_STORE_WAIT: Duration = Duration::from_secs(40);
 
 /// How much longer than the longest call the drain may take.
 const BEYOND_CALLS: Duration = Duration::from_secs(5);
+
+/// How long traces that were collected may take to be sent at the end.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// How long work that blocks is waited for when the server ends because of an error.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -112,6 +116,7 @@ struct Running {
     layout: Arc<Layout>,
     calls: TaskTracker,
     drain_time: Duration,
+    exporter: Option<Exporter>,
     states: Listening,
     admin: Listening,
     draining: CancellationToken,
@@ -122,7 +127,11 @@ struct Running {
 }
 
 /// The start, in order. Dropped half-way, it leaves nothing behind that outlives the runtime.
-async fn start(config: Config, address_file: Option<&Path>, reload: watch::Receiver<()>) -> Result<Running, String> {
+async fn start(
+    mut config: Config,
+    address_file: Option<&Path>,
+    reload: watch::Receiver<()>,
+) -> Result<Running, String> {
     // What is counted.
     let metrics = Arc::new(Metrics::new().map_err(|error| format!("metrics cannot be made: {error}"))?);
     if config.metrics_groups {
@@ -152,6 +161,10 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
     let generations = Arc::clone(follower.generations());
     let (control, asked) = Control::new(Arc::clone(&generations));
     tokio::spawn(follower.follow(reload.clone(), asked));
+
+    // Where traces go.
+    let (traces, exporter) =
+        config.traces.take().map(|traces| exporting(traces, config.store.name(), &metrics)).unzip();
 
     // What is watched.
     if let Callers::Configured(sources, _) = &config.callers {
@@ -191,7 +204,7 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
         max_state_bytes: config.max_state_bytes,
         budget: budget.clone(),
         limits,
-        telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit }),
+        telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit, traces }),
         calls: calls.clone(),
     });
     let admin = Arc::new(Admin {
@@ -230,7 +243,20 @@ async fn start(config: Config, address_file: Option<&Path>, reload: watch::Recei
         cli::first_token::print(&mut io::stdout().lock(), scheme, listen_address, &token)
             .map_err(|error| format!("standard output cannot be written: {error}"))?;
     }
-    Ok(Running { engine, layout, calls, drain_time, states, admin, commands, draining, stop_admin, abort, auditing })
+    Ok(Running {
+        engine,
+        layout,
+        calls,
+        drain_time,
+        exporter,
+        states,
+        admin,
+        commands,
+        draining,
+        stop_admin,
+        abort,
+        auditing,
+    })
 }
 
 /// Serves until somebody wants it to end, or it cannot go on; then the drain.
@@ -240,6 +266,7 @@ async fn serve(running: Running, mut signals: Signals, reload_now: &watch::Sende
         layout,
         calls,
         drain_time,
+        exporter,
         mut states,
         mut admin,
         mut commands,
@@ -279,6 +306,9 @@ async fn serve(running: Running, mut signals: Signals, reload_now: &watch::Sende
     });
     let drained = drained.await.unwrap_or_else(|_| Err("ended although some requests had not".to_owned()));
     abort.cancel();
+    if let Some(exporter) = exporter {
+        exporter.flush(FLUSH).await;
+    }
     let audited = match auditing {
         Some(writing) => writing.ended().await,
         None => Ok(()),
@@ -304,6 +334,12 @@ fn tls(serve: ServeTls, reload: watch::Receiver<()>) -> Result<Tls, String> {
     let tls = Tls::new(serve.pair).map_err(|error| format!("TLS cannot be spoken: {error}"))?;
     tokio::spawn(tls::reload::follow(serve.files, tls.clone(), reload));
     Ok(tls)
+}
+
+/// Who makes spans, and who sends them.
+fn exporting(settings: config::Traces, store: &'static str, metrics: &Arc<Metrics>) -> (Traces, Exporter) {
+    let (queue, exporter) = Exporter::start(settings.exporter, metrics);
+    (Traces::new(settings.sampler, queue, store), exporter)
 }
 
 /// A call that waits for the store must not be cut off before the store has had its time.

@@ -5,6 +5,7 @@
 //! reach the network (OpenBao) and the disk (embedded), and nothing of WebAssembly.
 
 pub mod blob;
+pub mod carried;
 pub mod embedded;
 pub mod history;
 pub mod key;

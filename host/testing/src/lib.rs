@@ -1,5 +1,5 @@
-//! Real peers for tests: OpenBao servers and clusters, the real `tofu` and `terraform`, and the
-//! `tofu-state` server as a process of its own.
+//! Real peers for tests: OpenBao servers and clusters, the real `tofu` and `terraform`, a collector of
+//! traces, and the `tofu-state` server as a process of its own.
 //!
 //! Only tests use this crate. It knows no protocol and no store: it starts programs, waits until they
 //! are ready, kills them, and cleans up after them. A program that is missing is a failure with the
@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod cli;
 pub mod cluster;
 pub mod kubernetes;
+pub mod otlp;
 pub mod process;
 pub mod programs;
 pub mod prometheus;

@@ -22,3 +22,4 @@ mod random;
 mod replies;
 mod rules;
 mod server;
+mod traces;

@@ -1,6 +1,6 @@
 //! Requests as the CLIs make them, answered by the protocol over a simulated store.
 
-use crate::exchange::{Body, Caller, CallerKind, Event, Request, Settings};
+use crate::exchange::{Body, Caller, CallerKind, Event, Request, Settings, TraceContext};
 use crate::tests::scripted::Scripted;
 use crate::tests::simulated::{Bytes, Simulated};
 
@@ -42,6 +42,7 @@ pub(crate) struct Server {
     pub(crate) now: u64,
     pub(crate) may_break_locks: bool,
     pub(crate) caller: &'static str,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Server {
@@ -58,6 +59,7 @@ impl Server {
             now: 1_000_000,
             may_break_locks: true,
             caller: "shared",
+            trace: None,
         }
     }
 
@@ -92,7 +94,7 @@ impl Server {
             },
             received: self.now,
             settings: self.settings,
-            trace: None,
+            trace: self.trace.clone(),
             request_id: "request-1".to_owned(),
         };
         let response = crate::handle(&request, &self.store, &self.policies);

@@ -190,6 +190,10 @@ impl Store for Simulated {
         }
     }
 
+    fn get_many<const N: usize>(&self, keys: [&str; N]) -> [Result<Slot<Bytes>, StoreError>; N] {
+        keys.map(|key| self.get(key))
+    }
+
     fn recall(&self, key: &str) -> Option<Remembered> {
         if REMEMBERS.get() { self.memory.borrow().get(key).cloned() } else { None }
     }

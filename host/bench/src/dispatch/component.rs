@@ -19,7 +19,7 @@ pub(crate) fn request(method: &str, path: Vec<String>, query: Option<String>, bo
             rights: Rights::READ | Rights::WRITE | Rights::UNLOCK | Rights::DELETE,
         },
         received: SystemTime::now(),
-        settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2 },
+        settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2, join_runs: false },
         trace: None,
         request_id: "bench".to_owned(),
     }

@@ -76,6 +76,10 @@ impl outside::Store for Native {
         })
     }
 
+    fn get_many<const N: usize>(&self, keys: [&str; N]) -> [Result<Slot<Content>, StoreError>; N] {
+        keys.map(|key| self.get(key))
+    }
+
     fn recall(&self, key: &str) -> Option<Remembered> {
         let seen = self.memory.recall(&parse(key).ok()?)?;
         Some(Remembered { revision: seen.revision, meta: seen.meta.to_vec() })

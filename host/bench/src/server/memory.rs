@@ -62,7 +62,7 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
         max_state_bytes: config.max_state_bytes,
         budget,
         limits,
-        telemetry: Arc::new(Telemetry { metrics, audit: None }),
+        telemetry: Arc::new(Telemetry { metrics, audit: None, traces: None }),
         calls: TaskTracker::new(),
     });
     let (stop, abort) = (CancellationToken::new(), CancellationToken::new());

@@ -42,7 +42,7 @@ pub(crate) fn request(what: &str) -> Request {
         body: None,
         caller: Caller { name: "ada".to_owned(), kind: CallerKind::NamedToken, rights: Rights::READ | Rights::WRITE },
         received: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
-        settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2 },
+        settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2, join_runs: false },
         trace: None,
         request_id: "r-1".to_owned(),
     }

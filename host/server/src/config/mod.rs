@@ -6,6 +6,7 @@ pub mod mistakes;
 pub mod settings;
 pub mod source;
 mod store;
+mod traces;
 pub mod values;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub use mistakes::{Mistake, Mistakes, Wrong};
 use source::Reading;
 pub use source::{Secret, Source};
 pub use store::{Login, OpenBao, StoreChoice};
+pub use traces::Traces;
 pub use values::Bind;
 
 /// The shortest `LOCK_TTL`: a client shows a sign of life at least every 20 s while it applies, but a
@@ -85,6 +87,8 @@ pub struct Config {
     pub audit: Option<Target>,
     /// Whether metrics name groups of states.
     pub metrics_groups: bool,
+    /// Where traces are sent; none: nothing is traced.
+    pub traces: Option<Traces>,
 }
 
 /// Where the callers' tokens come from.
@@ -149,6 +153,7 @@ impl Config {
         let logging = logging(r);
         let audit = audit(r);
         let metrics_groups = r.value(&settings::METRICS_GROUPS, values::boolean);
+        let traces = traces::traces(r);
         not_yet(r);
 
         if let (Some(listen), Some(false), None) = (&listen, tls_terminated, &tls)
@@ -184,11 +189,12 @@ impl Config {
                 sources: sources?,
                 max_state_bytes: max_state_bytes?,
                 max_body_memory: max_body_memory?,
-                protocol: protocol?,
+                protocol: Settings { join_runs: traces.is_some(), ..protocol? },
                 warnings,
                 logging: logging?,
                 audit: audit?,
                 metrics_groups: metrics_groups?,
+                traces,
             })
         };
         match config() {
@@ -365,6 +371,7 @@ fn protocol(r: &mut Reading<'_>) -> Option<Settings> {
         path_segments: u8::try_from(path_segments?).ok()?,
         lock_ttl: lock_ttl?.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)),
         force_unlock: force_unlock?,
+        join_runs: false,
     })
 }
 

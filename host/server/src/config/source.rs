@@ -85,8 +85,18 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A secret, given as it is or in a file. A newline at a file's end does not belong to it.
+    /// A secret that can be sent as it is, given as it is or in a file. A newline at a file's end does not
+    /// belong to it.
     pub(super) fn secret(&mut self, setting: &Setting) -> Option<Secret> {
+        self.secret_that_is(setting, sendable)
+    }
+
+    /// A secret of another form.
+    pub(super) fn secret_that_is(
+        &mut self,
+        setting: &Setting,
+        check: impl Fn(&str) -> Result<(), Wrong>,
+    ) -> Option<Secret> {
         let by_file = setting.file_variable();
         let (value, file) = match (self.variable(setting.name), self.variable(&by_file)) {
             (None, None) => return None,
@@ -104,7 +114,7 @@ impl<'a> Reading<'a> {
                 }
             },
         };
-        if let Err(wrong) = sendable(&value) {
+        if let Err(wrong) = check(&value) {
             self.mistake(if file.is_some() { &by_file } else { setting.name }, None, wrong);
             return None;
         }

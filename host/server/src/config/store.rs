@@ -15,6 +15,17 @@ pub enum StoreChoice {
     Embedded(PathBuf),
 }
 
+impl StoreChoice {
+    /// Its name in traces.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::OpenBao(_) => "openbao",
+            Self::Embedded(_) => "embedded",
+        }
+    }
+}
+
 /// What it takes to reach OpenBao.
 #[derive(Debug)]
 pub struct OpenBao {

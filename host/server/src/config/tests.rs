@@ -160,6 +160,66 @@ fn where_audit_records_go() {
 }
 
 #[test]
+fn traces_are_off_without_an_endpoint_and_checked_all_the_same() {
+    let read = |more: &[(&str, &str)]| read(&[&[TOKEN, ("STORE", "embedded")], more].concat());
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317");
+    let off = read(&[]).unwrap();
+    assert!(off.traces.is_none() && !off.protocol.join_runs);
+    let on = read(&[endpoint]).unwrap();
+    assert!(on.traces.is_some() && on.protocol.join_runs);
+    for off in [("OTEL_SDK_DISABLED", "TRUE"), ("OTEL_TRACES_EXPORTER", "none")] {
+        assert!(read(&[endpoint, off]).unwrap().traces.is_none(), "{off:?}");
+    }
+    for (name, value) in [
+        ("OTEL_SDK_DISABLED", "yes"),
+        ("OTEL_TRACES_EXPORTER", "jaeger"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://x"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://x:4317/v1/traces"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere/key.pem"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "name"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_TRACES_SAMPLER_ARG", "2"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"),
+    ] {
+        let mistakes = read(&[(name, value)]).unwrap_err();
+        assert!(mistakes.0.iter().any(|mistake| mistake.setting == name), "{name}: {mistakes}");
+    }
+    for headers in ["hunter2", "a b=hunter2", "x-key=hunter2%0A"] {
+        let text = read(&[endpoint, ("OTEL_EXPORTER_OTLP_HEADERS", headers)]).unwrap_err().to_string();
+        assert!(text.contains("OTEL_EXPORTER_OTLP_HEADERS") && !text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn a_collector_is_named_as_grpc_does_and_for_traces_alone() {
+    let uri = |more: &[(&str, &str)]| {
+        let config = read(&[&[TOKEN, ("STORE", "embedded"), ("LISTEN_ADDR", "127.0.0.1:1")], more].concat()).unwrap();
+        (config.traces.unwrap().exporter.endpoint.uri().to_string(), config.warnings)
+    };
+    let endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    assert_eq!(uri(&[(endpoint, "collector:4317")]).0, "https://collector:4317/");
+    assert_eq!(
+        uri(&[(endpoint, "collector:4317"), ("OTEL_EXPORTER_OTLP_INSECURE", "true")]).0,
+        "http://collector:4317/"
+    );
+    let for_traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:4317");
+    let (uri_for_traces, warnings) = uri(&[(endpoint, "http://all:4318"), for_traces]);
+    assert_eq!((uri_for_traces.as_str(), warnings), ("http://traces:4317/", vec![]));
+    let key = ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=hunter2");
+    let warnings = uri(&[(endpoint, "http://all:4318"), key]).1.concat();
+    assert!(
+        warnings.contains("4317") && warnings.contains("clear text") && !warnings.contains("hunter2"),
+        "{warnings}"
+    );
+}
+
+#[test]
 fn every_default_can_be_read() {
     for setting in settings::ALL.iter().filter(|setting| !setting.secret) {
         let Some(default) = setting.default else { continue };

@@ -100,7 +100,7 @@ fn request(method: &str, query: Option<&str>, body: &str) -> Request {
         body: (!body.is_empty()).then(|| Blob::new(Bytes::copy_from_slice(body.as_bytes()))),
         caller: Caller { name: "smoke-test".to_owned(), kind: CallerKind::NamedToken, rights: Rights::all() },
         received: SystemTime::now(),
-        settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Id, path_segments: 2 },
+        settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Id, path_segments: 2, join_runs: false },
         trace: None,
         request_id: "smoke-test".to_owned(),
     }

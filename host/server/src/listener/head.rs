@@ -61,7 +61,8 @@ pub fn trace(headers: &HeaderMap) -> Option<TraceContext> {
     Some(TraceContext { traceparent: traceparent.to_owned(), tracestate })
 }
 
-fn is_traceparent(text: &str) -> bool {
+/// Whether `text` has the form of version 00 of `traceparent`.
+pub(crate) fn is_traceparent(text: &str) -> bool {
     let hex = |part: &str, len: usize| {
         part.len() == len && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     };

@@ -9,7 +9,9 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use time::OffsetDateTime;
-use tofu_state_component::{BodySize, Caller, Reply, Right, Rights, Route, Settings, Surroundings, exchange};
+use tofu_state_component::{
+    BodySize, Caller, Reply, Right, Rights, Route, Settings, Surroundings, TraceContext, exchange,
+};
 use tofu_state_store::{Blob, Store};
 use tokio_util::task::TaskTracker;
 
@@ -66,8 +68,9 @@ impl Answer for States {
         let mut record = Record::begin(&self.telemetry, generation.number, &request_id, &parts, received);
         let mut response = match self.prepare(&generation, &parts, &mut body, received, &mut record).await {
             Ok((admitted, body)) => {
-                let request = self.request(parts, admitted.path, admitted.caller, body, received, &request_id);
-                self.call(generation, request, admitted.route.waits_for_store, record).await
+                let waits = admitted.route.waits_for_store;
+                let request = self.request(parts, admitted, body, received, &request_id, record.trace());
+                self.call(generation, request, waits, record).await
             }
             Err(refusal) => {
                 // Who asks first whether to send the body (RFC 9110, section 10.1.1) will not send it.
@@ -115,7 +118,7 @@ impl States {
         let (route, prefix) = generation.parts.protocol.route(parts.method.as_str(), &path);
         let caller = identity.caller(path.get(prefix..).unwrap_or_default());
         record.caller(&identity, caller.kind);
-        record.needs(route.right);
+        record.takes(&route);
         if !caller.rights.contains(needed(route.right)) {
             return Err(Refusal::MissingRight);
         }
@@ -125,12 +128,13 @@ impl States {
     fn request(
         &self,
         parts: Parts,
-        path: Vec<String>,
-        caller: Caller,
+        admitted: Admitted,
         body: Option<Blob>,
         received: SystemTime,
         request_id: &str,
+        trace: Option<TraceContext>,
     ) -> exchange::Request {
+        let Admitted { path, caller, .. } = admitted;
         exchange::Request {
             method: parts.method.as_str().to_owned(),
             path,
@@ -140,7 +144,7 @@ impl States {
             caller,
             received,
             settings: self.settings,
-            trace: head::trace(&parts.headers),
+            trace,
             request_id: request_id.to_owned(),
         }
     }

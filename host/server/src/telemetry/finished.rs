@@ -8,6 +8,7 @@ use tofu_state_component::policies::Review;
 use tofu_state_component::{CallerKind, Event, Operation, Right, Times, TraceContext};
 
 use super::store_calls::StoreCall;
+use super::traces::Begun;
 
 /// The status under which requests are recorded whose caller went away before the answer (as nginx
 /// does); it is never sent.
@@ -28,6 +29,12 @@ pub struct Finished {
     pub peer: Option<SocketAddr>,
     /// `X-Forwarded-For` as it was sent, bounded in length: a claim.
     pub forwarded_for: Option<String>,
+    /// `Host` as it was sent, bounded in length: a claim.
+    pub host: Option<String>,
+    /// `User-Agent` as it was sent, bounded in length: a claim.
+    pub user_agent: Option<String>,
+    /// The route that it takes, such as `/-/lock/{path}`; none: it was not let in.
+    pub route: Option<String>,
     /// Who sent it; none: it was not let in.
     pub caller: Option<Known>,
     /// The right that its route needs; none: it was not let in.
@@ -44,8 +51,10 @@ pub struct Finished {
     pub reviews: Vec<Review>,
     /// The stable word of a refusal of the host's own; none: the component's answer was sent.
     pub refusal: Option<&'static str>,
-    /// The caller's trace.
+    /// Its own trace: the caller's, or one that was begun for it.
     pub trace: Option<TraceContext>,
+    /// The same for its spans; none: nothing is traced.
+    pub begun: Option<Begun>,
     /// How long the parts of the component's call took; none: there was none.
     pub call: Option<Times>,
     /// The store calls that were made for it, in the order in which they ended.
@@ -139,7 +148,7 @@ impl Finished {
         self.event.as_ref().and_then(|event| event.lock_id.as_deref())
     }
 
-    /// The trace that it belongs to, 32 hexadecimal digits: the run's, or else the caller's.
+    /// The trace that it belongs to, 32 hexadecimal digits: the run's, or else its own.
     #[must_use]
     pub fn trace_id(&self) -> Option<&str> {
         let run = self.event.as_ref().and_then(|event| event.run_trace.as_ref());

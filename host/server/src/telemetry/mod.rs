@@ -1,4 +1,4 @@
-//! What is told about the server's work: log lines, metrics and audit records. Neither bodies, nor tokens,
+//! What is told about the server's work: log lines, metrics, traces and audit records. Neither bodies, nor tokens,
 //! nor queries.
 //!
 //! Each request ends as one [`Finished`]: all that is known of it. [`Telemetry`] hands it to the parts, and
@@ -11,6 +11,7 @@ pub mod logging;
 pub mod metrics;
 pub mod record;
 pub mod store_calls;
+pub mod traces;
 
 use std::sync::Arc;
 
@@ -19,11 +20,14 @@ use audit::Pending;
 pub use finished::Finished;
 pub use metrics::Metrics;
 pub use record::Record;
+pub use traces::Traces;
 
 /// The parts that are told of requests.
 pub struct Telemetry {
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What makes spans of them; none: nothing is traced.
+    pub traces: Option<Traces>,
     /// What is kept of changes and denials, if anything.
     pub audit: Option<Audit>,
 }
@@ -38,6 +42,9 @@ impl Telemetry {
     fn ended(&self, finished: &Finished) -> Pending {
         line::write(finished);
         self.metrics.ended(finished);
+        if let Some(traces) = &self.traces {
+            traces.ended(finished);
+        }
         self.audit.as_ref().map_or(Pending::NONE, |audit| audit.ended(finished))
     }
 }

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::request::Parts;
 use tofu_state_component::policies::Review;
-use tofu_state_component::{CallerKind, Event, Right, Times};
+use tofu_state_component::{CallerKind, Event, Route, Times, TraceContext};
 use tofu_state_store::Store;
 
 use super::Telemetry;
 use super::audit::Pending;
 use super::finished::{Finished, GONE, Known};
 use super::store_calls::{Noted, StoreCalls};
+use super::traces::Begun;
 use crate::access::Identity;
 use crate::listener::head;
 
@@ -45,14 +46,19 @@ impl Record {
         received: SystemTime,
     ) -> Self {
         telemetry.began();
-        let forwarded_for = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(cut);
+        let incoming = head::trace(&parts.headers);
+        let begun = telemetry.traces.as_ref().map(|traces| traces.begin(incoming.as_ref()));
         let finished = Finished {
             request_id: request_id.to_owned(),
             generation,
             method: cut(parts.method.as_str()),
             path: cut(parts.uri.path()),
             peer: parts.extensions.get::<Peer>().map(|peer| peer.0),
-            forwarded_for: forwarded_for.map(cut),
+            forwarded_for: header("x-forwarded-for"),
+            host: header("host"),
+            user_agent: header("user-agent"),
+            route: None,
             caller: None,
             right: None,
             received,
@@ -61,7 +67,8 @@ impl Record {
             event: None,
             reviews: Vec::new(),
             refusal: Some("caller-gone"),
-            trace: head::trace(&parts.headers),
+            trace: begun.as_ref().map(Begun::context).or(incoming),
+            begun,
             call: None,
             store_calls: Vec::new(),
         };
@@ -75,14 +82,26 @@ impl Record {
     }
 
     /// Now it is known what the request needs.
-    pub fn needs(&mut self, right: Right) {
-        self.note(|finished| finished.right = Some(right));
+    pub fn takes(&mut self, route: &Route) {
+        self.note(|finished| {
+            finished.right = Some(route.right);
+            let prefix = route.prefix.iter().flat_map(|segment| ["/", segment]);
+            finished.route = Some(prefix.chain(["/{path}"]).collect());
+        });
+    }
+
+    /// The request's own trace, for the component.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.finished.as_ref().and_then(|finished| finished.trace.clone())
     }
 
     /// `store`, but what is asked of it is noted here and counted.
     #[must_use]
     pub fn noting(&self, store: &Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(Noted::new(Arc::clone(store), Arc::clone(&self.store_calls), Arc::clone(&self.telemetry.metrics)))
+        let begun = self.finished.as_ref().and_then(|finished| finished.begun.clone());
+        let (calls, metrics) = (Arc::clone(&self.store_calls), Arc::clone(&self.telemetry.metrics));
+        Arc::new(Noted::new(Arc::clone(store), calls, metrics, begun))
     }
 
     /// The component's call has ended, in whatever way.

@@ -4,13 +4,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use tofu_state_store::{Error, Health, Key, Outcome, Remembered, Slot, Store, Write};
+use opentelemetry::trace::{SpanContext, SpanId};
+use tofu_state_store::{Error, Health, Key, Outcome, Remembered, Slot, Store, Write, carried};
 
 use super::Metrics;
+use super::traces::{self, Begun};
 
 /// How many calls of one request are noted; the rest is only counted. A request needs a handful; one that
 /// waits for a fail-over tries again and again.
 const MOST: usize = 64;
+
+/// The outcome of a call that was dropped half-way.
+const ABANDONED: &str = "abandoned";
 
 /// One call of the store. A call that is tried again is several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub struct StoreCall {
     pub duration: Duration,
     /// How it ended, a word from a fixed set, see [`word`].
     pub outcome: &'static str,
+    /// Its span; none: nothing is traced.
+    pub span: Option<SpanId>,
 }
 
 /// The calls that have been made for a request so far.
@@ -55,13 +62,15 @@ pub struct Noted {
     inner: Arc<dyn Store>,
     calls: Arc<StoreCalls>,
     metrics: Arc<Metrics>,
+    begun: Option<Begun>,
 }
 
 impl Noted {
-    /// Notes what is asked of `inner` in `calls`, and counts it in `metrics`.
+    /// Notes what is asked of `inner` in `calls`, and counts it in `metrics`. Each call carries on the trace
+    /// of the request, if it has begun one.
     #[must_use]
-    pub fn new(inner: Arc<dyn Store>, calls: Arc<StoreCalls>, metrics: Arc<Metrics>) -> Self {
-        Self { inner, calls, metrics }
+    pub fn new(inner: Arc<dyn Store>, calls: Arc<StoreCalls>, metrics: Arc<Metrics>, begun: Option<Begun>) -> Self {
+        Self { inner, calls, metrics, begun }
     }
 
     fn begin(&self, operation: &'static str, key: &str) -> Underway<'_> {
@@ -72,7 +81,8 @@ impl Noted {
             began: SystemTime::now(),
             since: Instant::now(),
             // A call that is dropped half-way says nothing.
-            outcome: "abandoned",
+            outcome: ABANDONED,
+            context: self.begun.as_ref().map(Begun::call),
         }
     }
 }
@@ -85,6 +95,16 @@ struct Underway<'a> {
     began: SystemTime,
     since: Instant,
     outcome: &'static str,
+    context: Option<SpanContext>,
+}
+
+impl Underway<'_> {
+    /// Makes the call; it carries its trace on.
+    async fn make<F: Future>(&self, call: F) -> F::Output {
+        let Some(context) = &self.context else { return call.await };
+        let trace = traces::text(context);
+        carried::with_trace(&trace.traceparent, trace.tracestate.as_deref(), call).await
+    }
 }
 
 impl Drop for Underway<'_> {
@@ -93,7 +113,8 @@ impl Drop for Underway<'_> {
         let Self { operation, began, outcome, .. } = *self;
         self.noted.metrics.store.called(operation, outcome, duration);
         let key = std::mem::take(&mut self.key);
-        self.noted.calls.note(StoreCall { operation, key, began, duration, outcome });
+        let span = self.context.as_ref().map(SpanContext::span_id);
+        self.noted.calls.note(StoreCall { operation, key, began, duration, outcome, span });
     }
 }
 
@@ -101,14 +122,14 @@ impl Drop for Underway<'_> {
 impl Store for Noted {
     async fn get(&self, key: &Key) -> Result<Slot, Error> {
         let mut underway = self.begin("get", key.as_str());
-        let answer = self.inner.get(key).await;
+        let answer = underway.make(self.inner.get(key)).await;
         underway.outcome = found(&answer);
         answer
     }
 
     async fn put_cas(&self, key: &Key, write: Write) -> Result<Outcome, Error> {
         let mut underway = self.begin("put", key.as_str());
-        let answer = self.inner.put_cas(key, write).await;
+        let answer = underway.make(self.inner.put_cas(key, write)).await;
         underway.outcome = match &answer {
             Ok(Outcome::Written(_)) => "written",
             Ok(Outcome::Conflict) => "conflict",
@@ -119,7 +140,7 @@ impl Store for Noted {
 
     async fn delete(&self, key: &Key) -> Result<(), Error> {
         let mut underway = self.begin("delete", key.as_str());
-        let answer = self.inner.delete(key).await;
+        let answer = underway.make(self.inner.delete(key)).await;
         underway.outcome = answer.as_ref().map_or_else(word, |()| "deleted");
         answer
     }
@@ -134,7 +155,7 @@ impl Store for Noted {
 
     async fn get_many(&self, keys: &[Key]) -> Vec<Result<Slot, Error>> {
         let mut underway = self.begin("get-many", keys.first().map_or("", Key::as_str));
-        let answers = self.inner.get_many(keys).await;
+        let answers = underway.make(self.inner.get_many(keys)).await;
         let failed = answers.iter().find_map(|answer| answer.as_ref().err());
         underway.outcome = failed.map_or("found", word);
         answers
@@ -148,6 +169,12 @@ fn found(answer: &Result<Slot, Error>) -> &'static str {
         Ok(Slot::Removed(_)) => "removed",
         Err(error) => word(error),
     }
+}
+
+/// Whether a call that ended with this word failed.
+#[must_use]
+pub fn is_failure(outcome: &str) -> bool {
+    !matches!(outcome, "found" | "absent" | "removed" | "written" | "conflict" | "deleted")
 }
 
 /// An error as one word.
@@ -180,7 +207,7 @@ mod tests {
     async fn calls_are_noted_with_their_outcomes_and_counted() {
         let metrics = Arc::new(Metrics::new().unwrap());
         let calls = Arc::new(StoreCalls::default());
-        let noted = Noted::new(Arc::new(Memory::new()), Arc::clone(&calls), Arc::clone(&metrics));
+        let noted = Noted::new(Arc::new(Memory::new()), Arc::clone(&calls), Arc::clone(&metrics), None);
         let key = Key::parse("a/b").unwrap();
         noted.get(&key).await.unwrap();
         noted.put_cas(&key, write(0)).await.unwrap();
@@ -201,7 +228,7 @@ mod tests {
         let calls = Arc::new(StoreCalls::default());
         let held = Arc::new(Held::new(Arc::new(Memory::new())));
         let waiting = held.faults().hold(Call::get("a/b"), When::Before);
-        let noted = Noted::new(held, Arc::clone(&calls), Arc::new(Metrics::new().unwrap()));
+        let noted = Noted::new(held, Arc::clone(&calls), Arc::new(Metrics::new().unwrap()), None);
         let asking = tokio::spawn(async move { noted.get(&Key::parse("a/b").unwrap()).await });
         waiting.arrived().await;
         asking.abort();

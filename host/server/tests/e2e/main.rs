@@ -30,4 +30,5 @@ mod races;
 mod restarts;
 mod rights;
 mod secrets;
+mod traces;
 mod wire;

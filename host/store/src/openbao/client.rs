@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::login::Session;
 use super::{InvalidSettings, Settings, answer};
-use crate::Error;
+use crate::{Error, carried};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
@@ -167,7 +167,8 @@ impl Http {
         token: Option<&HeaderValue>,
     ) -> Result<Answer, Error> {
         let is_read = method == Method::GET;
-        let mut request = self.client.request(method, format!("{}{path}", self.base)).headers(headers.clone());
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        request = request.headers(headers.clone()).headers(carried::headers());
         if let Some(token) = token {
             request = request.header(TOKEN, token);
         }

@@ -115,6 +115,9 @@ mod tests {
             path: "/a/b".into(),
             peer: None,
             forwarded_for: None,
+            host: None,
+            user_agent: None,
+            route: None,
             caller: None,
             right: None,
             received: SystemTime::now(),
@@ -138,6 +141,7 @@ mod tests {
             reviews: Vec::new(),
             refusal: None,
             trace: None,
+            begun: None,
             call: None,
             store_calls: Vec::new(),
         }

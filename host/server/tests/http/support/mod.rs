@@ -111,11 +111,11 @@ impl Server {
             store: options.store,
             store_wait: None,
             access: access.clone(),
-            settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2 },
+            settings: Settings { lock_ttl: None, force_unlock: ForceUnlock::Any, path_segments: 2, join_runs: false },
             max_state_bytes: options.max_state_bytes,
             budget: budget.clone(),
             limits: options.limits,
-            telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit }),
+            telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit, traces: None }),
             calls: calls.clone(),
         });
         let bind = Bind { host: Some("127.0.0.1".to_owned()), port: 0 };
