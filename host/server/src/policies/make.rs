@@ -79,7 +79,7 @@ pub fn default_chain(engine: &Engine) -> Result<Chain, Unmade> {
 
 /// Gives the modules that are built in, and those in files; relative paths begin at `folder`, where the policy
 /// file lies.
-pub fn local(folder: &Path) -> impl FnMut(&Source) -> Result<Cow<'static, [u8]>, String> {
+pub fn local(folder: &Path) -> impl FnMut(&Source) -> Result<Cow<'static, [u8]>, String> + use<> {
     let folder = folder.to_owned();
     move |source| match source {
         Source::BuiltIn(name) => {
