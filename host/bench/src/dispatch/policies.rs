@@ -119,7 +119,7 @@ fn counting(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
             rounds.push(micros(start.elapsed()));
             resources = counted.after;
         }
-        table.row([Cell::from(name), Cell::from(resources.to_string()), Cell::number(median(rounds.into_iter()), 0)]);
+        table.row([Cell::from(name), Cell::from(resources.to_string()), Cell::number(median(rounds), 0)]);
     }
     table.note("both states are read whole, and every attribute is hashed (SHA-256)");
     report.add(table);

@@ -71,13 +71,13 @@ pub async fn ask(asking: &Ask, out: &mut impl Write) -> Result<(), String> {
             &format!(
                 "rolled back: generation {} serves, until the files change, a reload is asked for, or the server is \
                  started again",
-                answer["generation"]
+                field(&answer, "generation")
             ),
         ),
-        Question::Reload if answer["outcome"] == "published" => {
-            say(out, &format!("generation {} serves", answer["generation"]));
+        Question::Reload if field(&answer, "outcome") == "published" => {
+            say(out, &format!("generation {} serves", field(&answer, "generation")));
         }
-        Question::Reload => say(out, &format!("unchanged: generation {} serves", answer["generation"])),
+        Question::Reload => say(out, &format!("unchanged: generation {} serves", field(&answer, "generation"))),
     }
     Ok(())
 }
@@ -108,7 +108,7 @@ async fn whole(socket: &Path, method: Method, path: &str) -> Result<Value, Strin
     let status = response.status();
     let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await.map_err(|error| failed(&error))?;
     let answer: Value = serde_json::from_slice(&body.to_bytes()).map_err(|error| failed(&error))?;
-    match answer["error"].as_str() {
+    match field(&answer, "error").as_str() {
         None if status == StatusCode::OK => Ok(answer),
         Some(what) => Err(what.to_owned()),
         None => Err(failed(&status)),
@@ -116,30 +116,45 @@ async fn whole(socket: &Path, method: Method, path: &str) -> Result<Value, Strin
 }
 
 fn list(answer: &Value, out: &mut impl Write) {
-    let listing = &answer["generations"];
+    let listing = field(answer, "generations");
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-    for told in listing["generations"].as_array().into_iter().flatten() {
-        let number = &told["number"];
-        let role = if *number == listing["current"] {
+    for told in field(listing, "generations").as_array().into_iter().flatten() {
+        let number = field(told, "number");
+        let role = if number == field(listing, "current") {
             "  serves"
-        } else if *number == listing["previous"] {
+        } else if number == field(listing, "previous") {
             "  kept for a roll-back"
         } else {
             ""
         };
-        let origin = match &told["same_as"] {
-            Value::Null => text(&told["origin"]),
-            same_as => format!("{} to {same_as}", text(&told["origin"])),
+        let origin = match field(told, "same_as") {
+            Value::Null => text(field(told, "origin")),
+            same_as => format!("{} to {same_as}", text(field(told, "origin"))),
         };
-        say(out, &format!("generation {number}  {}  {origin}{role}", text(&told["published"])));
-        let protocol = &told["protocol"];
-        say(out, &format!("  protocol  sha256:{}  {}", text(&protocol["sha256"]), text(&protocol["source"])));
-        for policy in told["policies"].as_array().into_iter().flatten() {
-            let (name, mode) = (text(&policy["name"]), text(&policy["mode"]));
-            say(out, &format!("  {name} ({mode})  sha256:{}  {}", text(&policy["sha256"]), text(&policy["source"])));
+        say(out, &format!("generation {number}  {}  {origin}{role}", text(field(told, "published"))));
+        let protocol = field(told, "protocol");
+        say(
+            out,
+            &format!("  protocol  sha256:{}  {}", text(field(protocol, "sha256")), text(field(protocol, "source"))),
+        );
+        for policy in field(told, "policies").as_array().into_iter().flatten() {
+            let (name, mode) = (text(field(policy, "name")), text(field(policy, "mode")));
+            say(
+                out,
+                &format!(
+                    "  {name} ({mode})  sha256:{}  {}",
+                    text(field(policy, "sha256")),
+                    text(field(policy, "source"))
+                ),
+            );
         }
     }
-    if let Some(what) = listing["failure"]["what"].as_str() {
+    if let Some(what) = field(field(listing, "failure"), "what").as_str() {
         say(out, &format!("what the files hold does not serve: {what}"));
     }
+}
+
+/// A field of an answer; null where there is none.
+fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
 }

@@ -70,7 +70,7 @@ impl Cache {
                 files.push((entry.metadata()?.modified()?, entry.path()));
             }
         }
-        files.sort_by(|one, other| other.0.cmp(&one.0));
+        files.sort_by_key(|(modified, _)| std::cmp::Reverse(*modified));
         for (_, path) in files.iter().skip(KEPT) {
             fs::remove_file(path)?;
         }

@@ -90,8 +90,8 @@ mod tests {
     #[test]
     fn finds_the_layer_or_says_why_not() {
         let (wasm, other) = (layer("application/wasm", 'a'), layer("application/octet-stream", 'b'));
-        assert_eq!(parse(&[wasm.clone()]).unwrap(), "a".repeat(64));
-        assert_eq!(parse(&[other.clone()]).unwrap(), "b".repeat(64), "a plain artifact");
+        assert_eq!(parse(std::slice::from_ref(&wasm)).unwrap(), "a".repeat(64));
+        assert_eq!(parse(std::slice::from_ref(&other)).unwrap(), "b".repeat(64), "a plain artifact");
         assert_eq!(parse(&[other.clone(), wasm.clone()]).unwrap(), "a".repeat(64));
         assert!(
             parse(&[]).is_err() && parse(&[wasm.clone(), wasm]).is_err() && parse(&[other.clone(), other]).is_err()
