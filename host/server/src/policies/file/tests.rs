@@ -49,8 +49,8 @@ fn every_mistake_is_told_with_its_entry() {
         ("[[policy]]\nname = \"p\"\n".to_owned(), "one of path, builtin and oci"),
         ("[[policy]]\nname = \"p\"\nbuiltin = \"no-such\"\n".to_owned(), "no module \"no-such\""),
         ("[[policy]]\nname = \"p\"\noci = \"oci://registry/name:latest\"\n".to_owned(), "@sha256:"),
-        ("[[policy]]\nname = \"p\"\nmdoe = \"warn\"\n".to_owned(), "line 1"),
-        ("[[polcy]]\nname = \"p\"\n".to_owned(), "line 1"),
+        ("[[policy]]\nname = \"p\"\nmdoe = \"warn\"\n".to_owned(), "line 3: unknown field `mdoe`"),
+        ("[[polcy]]\nname = \"p\"\n".to_owned(), "line 1: unknown field `polcy`"),
     ] {
         let mistakes = parse(&text).unwrap_err().join("\n");
         assert!(mistakes.contains(says), "{says}: {mistakes}");
