@@ -39,7 +39,7 @@ build: setup ## Builds the release binary, target/release/tofu-state
 
 chart-test: setup ## Tests the chart with the real helm, the schemas of Kubernetes, and the server itself (UPDATE_GOLDEN=1 rewrites golden output)
 	@tools/fetch-peers helm
-	cargo build -p tofu-state
+	cargo test --workspace --no-run --quiet # the same build as `make test` makes, which has the program in it
 	TOFU_STATE_PROGRAM="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/tofu-state" \
 		"$$(tools/python-env)/bin/python" -m unittest discover --start-directory chart/tests
 
