@@ -30,5 +30,6 @@ mod races;
 mod restarts;
 mod rights;
 mod secrets;
+mod shipped_policies;
 mod traces;
 mod wire;

@@ -13,7 +13,7 @@ use tofu_state_testing::process::eventually;
 use tofu_state_testing::server::Server;
 
 use crate::common::{PATIENCE, server, set_up};
-use crate::wire::{Client, state};
+use crate::wire::{Client, serial, state};
 
 /// A policy file with the module that does what its configuration says.
 struct Policies {
@@ -129,8 +129,52 @@ async fn terraform_loses_no_state_to_a_policy() {
 async fn a_server_with_a_wrong_policy_does_not_start() {
     let policies = Policies::new("unknown", "");
     let (_, log) = server().set("POLICY_FILE", policies.file()).fails().await;
-    assert!(log.contains("POLICY_FILE") && log.contains("\\\"freeze\\\"") || log.contains("\"freeze\""), "{log}");
+    assert!(log.contains("does not take its configuration") && log.contains(r#"\"freeze\""#), "{log}");
     std::fs::write(policies.file(), "[[policy]]\nname = \"p\"\nmode = \"maybe\"\n").unwrap();
     let (_, log) = server().set("POLICY_FILE", policies.file()).fails().await;
     assert!(log.contains("mode is") && log.contains("one of path, builtin and oci"), "{log}");
+}
+
+/// Without POLICY_FILE the guard judges every write: what does not continue the stored state is refused, unless a
+/// person says that it is meant.
+async fn the_guard_lets_only_what_is_meant_go_back(mut cli: Cli) {
+    let server = server().start().await;
+    set_up(&mut cli, &server, "team/app").await;
+    cli.ok(&["apply", "-auto-approve"]).await;
+    let old = Client::new(&server, "team/app").get().await.unwrap().expect(200).json();
+    cli.resources(2, "two");
+    cli.ok(&["apply", "-auto-approve"]).await;
+    let client = Client::new(&server, "team/app");
+    let stored = client.get().await.unwrap().expect(200);
+
+    let refused = client.post(&old, None).await.unwrap().expect(422).json();
+    assert_eq!(refused["error"]["policy"], "lineage-guard", "{refused}");
+    assert!(refused["error"]["reason"].as_str().unwrap().contains("older"), "{refused}");
+    let mut foreign = stored.json();
+    foreign["lineage"] = "another".into();
+    foreign["serial"] = 1000.into();
+    client.post(&foreign, None).await.unwrap().expect(422);
+    assert!(client.get().await.unwrap().expect(200).body == stored.body);
+
+    // The CLI asks for -force by itself, and then says in its lock that it is a push.
+    cli.write("old.json", &old.to_string());
+    let _ = cli.run(&["state", "push", "old.json"]).await.failure();
+    cli.ok(&["state", "push", "-force", "old.json"]).await;
+    let pushed = client.get().await.unwrap().expect(200).json();
+    assert_eq!(pushed["resources"], old["resources"]);
+
+    let present = serial(&pushed);
+    let overwrite = |serial: u64| format!("?overwrite={serial}");
+    client.send("POST", &overwrite(present + 1), foreign.to_string()).await.unwrap().expect(422);
+    client.send("POST", &overwrite(present), foreign.to_string()).await.unwrap().expect(200);
+}
+
+#[tokio::test]
+async fn the_guard_under_tofu() {
+    the_guard_lets_only_what_is_meant_go_back(Cli::tofu()).await;
+}
+
+#[tokio::test]
+async fn the_guard_under_terraform() {
+    the_guard_lets_only_what_is_meant_go_back(Cli::terraform()).await;
 }
