@@ -98,7 +98,7 @@ impl Loader {
             .iter()
             .flat_map(|generation| generation.parts.policies.entries().map(|entry| entry.module.clone()))
             .collect();
-        self.blocking("of the policies", move || {
+        self.blocking("POLICY_FILE", move || {
             let bytes = |source: &Source| {
                 let found = modules.iter().find(|(known, _)| known == source);
                 found.map(|(_, bytes)| bytes.to_vec().into()).ok_or_else(|| "its module is missing".to_owned())
@@ -114,7 +114,11 @@ impl Loader {
             return Ok(same.parts.protocol.clone());
         }
         let engine = self.engine.clone();
-        let compiled = self.blocking(source, move || engine.load(&bytes).map_err(|error| error.to_string())).await?;
+        let compiled = self
+            .blocking(&format!("the component {source}"), move || {
+                engine.load(&bytes).map_err(|error| error.to_string())
+            })
+            .await?;
         smoke::run(&compiled).await.map_err(|failure| {
             let told = format!("the protocol component {source} cannot be used: {failure}");
             match failure {
@@ -132,9 +136,7 @@ impl Loader {
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
     ) -> Result<T, LoadError> {
         let Ok(permit) = Arc::clone(&self.one_at_a_time).try_acquire_owned() else {
-            return Err(LoadError::Passing(format!(
-                "the component {what} waits: an earlier one is still being compiled"
-            )));
+            return Err(LoadError::Passing(format!("{what} waits: an earlier one is still being compiled")));
         };
         let working = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -142,11 +144,11 @@ impl Loader {
         });
         match tokio::time::timeout(COMPILING, working).await {
             Ok(Ok(Ok(made))) => Ok(made),
-            Ok(Ok(Err(wrong))) => Err(LoadError::Wrong(format!("the component {what} cannot be used: {wrong}"))),
-            Ok(Err(error)) => Err(LoadError::Wrong(format!("the component {what} cannot be loaded: {error}"))),
+            Ok(Ok(Err(wrong))) => Err(LoadError::Wrong(format!("{what} cannot be used: {wrong}"))),
+            Ok(Err(error)) => Err(LoadError::Wrong(format!("{what} cannot be loaded: {error}"))),
             Err(_) => {
                 let seconds = COMPILING.as_secs();
-                Err(LoadError::Wrong(format!("the component {what} takes longer than {seconds} s to compile")))
+                Err(LoadError::Wrong(format!("{what} takes longer than {seconds} s to compile")))
             }
         }
     }
