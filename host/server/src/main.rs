@@ -59,6 +59,8 @@ fn main() -> ExitCode {
         Command::Ask(asking) => ask(&asking),
         Command::Policy(task) => policy(&task),
         Command::TokenHash => token_hash(),
+        Command::BackupCreate(flags, to) => backup(&flags, |folder| cli::backup::create(folder, &to)),
+        Command::BackupRestore(flags, from) => backup(&flags, |folder| cli::backup::restore(folder, &from)),
     }
 }
 
@@ -384,6 +386,20 @@ fn healthcheck(flags: &Flags) -> ExitCode {
 
 fn policy(task: &cli::policy::Task) -> ExitCode {
     if cli::policy::perform(task, &mut io::stdout(), &mut io::stderr()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn backup(flags: &Flags, work: impl FnOnce(&Path) -> Result<String, String>) -> ExitCode {
+    let folder = match flags.with_environment(config::data_dir) {
+        Ok(folder) => folder,
+        Err(mistakes) => return fail(&mistakes, WRONG_CONFIGURATION),
+    };
+    match work(&folder) {
+        Ok(said) => {
+            cli::say(&mut io::stdout(), &said);
+            ExitCode::SUCCESS
+        }
+        Err(what) => fail(&what, 1),
+    }
 }
 
 fn token_hash() -> ExitCode {

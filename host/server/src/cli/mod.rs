@@ -2,6 +2,7 @@
 
 pub mod address_file;
 pub mod ask;
+pub mod backup;
 pub mod first_token;
 pub mod healthcheck;
 pub mod policy;
@@ -31,6 +32,10 @@ pub enum Command {
     Policy(policy::Task),
     /// Make an entry for `TOKENS_FILE` of a token on standard input.
     TokenHash,
+    /// Copy the embedded store into a file.
+    BackupCreate(Flags, PathBuf),
+    /// Make an embedded store of such a file.
+    BackupRestore(Flags, PathBuf),
 }
 
 /// `tofu-state serve`.
@@ -146,6 +151,26 @@ fn command() -> clap::Command {
     let reload = asking("reload", "Have a running server read its component and policies again").after_help(
         "Everything is checked before any of it serves; what is wrong is told, and what served goes on serving.",
     );
+    let file = |name: &'static str, help: &'static str| {
+        let argument = Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(PathBuf));
+        argument.required(true).help(help)
+    };
+    let backup = clap::Command::new("backup")
+        .about("Copies of the embedded store, while no server uses it (for OpenBao: bao operator raft snapshot)")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            clap::Command::new("create")
+                .about("Copy the store, with its history, into a file")
+                .arg(argument(&settings::DATA_DIR))
+                .arg(file("to", "The backup. It holds states, and with them secrets.")),
+        )
+        .subcommand(
+            clap::Command::new("restore")
+                .about("Make a store of a backup, in a folder that has none: all of it, or nothing")
+                .arg(argument(&settings::DATA_DIR))
+                .arg(file("from", "The backup.")),
+        );
     clap::Command::new("tofu-state")
         .about(ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
@@ -154,6 +179,7 @@ fn command() -> clap::Command {
         .subcommand(serve)
         .subcommand(healthcheck)
         .subcommand(token)
+        .subcommand(backup)
         .subcommand(policy)
         .subcommand(reload)
 }
@@ -211,6 +237,16 @@ fn interpret(matches: ArgMatches) -> Option<Command> {
             (name, matches) => policy::interpret(name, matches).map(Command::Policy),
         },
         ("token", _) => Some(Command::TokenHash),
+        ("backup", matches) => {
+            let (which, matches) = matches.subcommand()?;
+            let flags = flags(matches, &[&settings::DATA_DIR]);
+            let file = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+            Some(if which == "create" {
+                Command::BackupCreate(flags, file("to")?)
+            } else {
+                Command::BackupRestore(flags, file("from")?)
+            })
+        }
         _ => None,
     }
 }

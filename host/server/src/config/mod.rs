@@ -217,6 +217,18 @@ pub fn admin_address(source: &Source<'_>) -> Result<Bind, Mistakes> {
     }
 }
 
+/// The embedded store's folder, for `backup`.
+///
+/// # Errors
+/// The mistake in it.
+pub fn data_dir(source: &Source<'_>) -> Result<PathBuf, Mistakes> {
+    let mut reading = Reading::new(source);
+    match reading.value(&settings::DATA_DIR, values::path) {
+        Some(folder) => Ok(folder),
+        None => Err(reading.mistakes()),
+    }
+}
+
 /// With a token just made, only this machine may connect: so that is the default then.
 fn listen(r: &mut Reading<'_>, options: &Options) -> Option<Bind> {
     if options.make_token && r.given(&settings::LISTEN_ADDR).is_none() {

@@ -7,7 +7,7 @@ use crate::common::{Site, set_up};
 use crate::wire::Client;
 
 /// A state of at least `megabytes`, as a CLI would write it: many small resources, no two alike.
-fn large(serial: u64, megabytes: usize) -> Bytes {
+pub(crate) fn large(serial: u64, megabytes: usize) -> Bytes {
     use std::fmt::Write;
     let mut text = format!(
         r#"{{"version":4,"terraform_version":"1.12.6","serial":{serial},"lineage":"large","outputs":{{}},"resources":["#

@@ -14,6 +14,7 @@
 
 mod access;
 mod audit;
+mod backups;
 mod cluster;
 mod common;
 mod crash;

@@ -14,7 +14,7 @@ use super::tables::{self, FORMAT, Failure};
 use crate::Error;
 
 /// The file's name in the store's folder.
-const FILE_NAME: &str = "states.redb";
+pub(super) const FILE_NAME: &str = "states.redb";
 
 /// Why a store in a folder could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -112,26 +112,41 @@ pub(super) fn prepare(folder: &Path) -> Result<PathBuf, OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(OpenError::io(folder))?;
     let path = folder.join(FILE_NAME);
     if !path.try_exists().map_err(OpenError::io(&path))? {
-        create(folder, &path)?;
+        create(folder)?;
     }
     Ok(path)
 }
 
-/// Makes an empty store beside its place and moves it there when it is on the disk: a file that is in
-/// its place is always whole, so one that is not can only be damaged, never new.
-fn create(folder: &Path, path: &Path) -> Result<(), OpenError> {
+/// Makes an empty store.
+fn create(folder: &Path) -> Result<(), OpenError> {
+    // If another process was faster: whether it is still there shows when the file is opened.
+    make::<OpenError>(folder, |_| Ok(())).map(drop)
+}
+
+/// Makes a store beside its place, has `fill` fill it, and moves it there when it is on the disk: a file that is in
+/// its place is always whole, so one that is not can only be damaged, never new. Whether it was moved there: not if
+/// there is one by now.
+pub(super) fn make<E: From<OpenError>>(
+    folder: &Path,
+    fill: impl FnOnce(&redb::Database) -> Result<(), E>,
+) -> Result<bool, E> {
+    let path = folder.join(FILE_NAME);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(OpenError::io(folder))?;
     let new =
         tempfile::Builder::new().prefix(FILE_NAME).suffix(".new").tempfile_in(folder).map_err(OpenError::io(folder))?;
-    let backend = new.reopen().map_err(OpenError::io(path))?;
-    let database = open_plainly(&Builder::new(), backend).map_err(|error| OpenError::redb(path, error))?;
-    tables::initialise(&database).map_err(|failure| OpenError::failure(path, failure))?;
-    database.close().map_err(|error| OpenError::redb(path, error))?;
-    match new.persist_noclobber(path) {
-        // Another process was faster; whether it is still there shows when the file is opened.
-        Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(refused) => Err(OpenError::Io { path: path.to_owned(), error: refused.error }),
-        // The name must be on the disk too before the first write is acknowledged.
-        Ok(_) => File::open(folder).and_then(|folder| folder.sync_all()).map_err(OpenError::io(folder)),
+    let backend = new.reopen().map_err(OpenError::io(&path))?;
+    let database = open_plainly(&Builder::new(), backend).map_err(|error| OpenError::redb(&path, error))?;
+    tables::initialise(&database).map_err(|failure| OpenError::failure(&path, failure))?;
+    fill(&database)?;
+    database.close().map_err(|error| OpenError::redb(&path, error))?;
+    match new.persist_noclobber(&path) {
+        Err(refused) if refused.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(refused) => Err(OpenError::Io { path, error: refused.error }.into()),
+        Ok(_) => {
+            // The name must be on the disk too before the first write is acknowledged.
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(OpenError::io(folder))?;
+            Ok(true)
+        }
     }
 }
 

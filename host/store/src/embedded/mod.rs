@@ -7,6 +7,7 @@
 //!
 //! [redb]: https://docs.rs/redb/4
 
+pub mod backup;
 mod database;
 mod file;
 mod recent;

@@ -14,7 +14,7 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use redb::{
-    Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
+    Durability, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table,
     TableDefinition, WriteTransaction,
 };
 
@@ -105,13 +105,13 @@ fn all_of(key: &Key) -> RangeInclusive<(&str, Revision)> {
 }
 
 /// One commit, as a reader sees it.
-struct Reader {
+pub(super) struct Reader {
     newest: ReadOnlyTable<&'static str, Revision>,
     documents: ReadOnlyTable<(&'static str, Revision), Stored<'static>>,
 }
 
 impl Reader {
-    fn new(transaction: &ReadTransaction) -> Result<Self, Failure> {
+    pub(super) fn new(transaction: &ReadTransaction) -> Result<Self, Failure> {
         Ok(Self { newest: transaction.open_table(NEWEST)?, documents: transaction.open_table(DOCUMENTS)? })
     }
 
@@ -123,11 +123,53 @@ impl Reader {
         }))
     }
 
+    /// Every revision of every document, in the order of keys and revisions.
+    pub(super) fn all(&self) -> Result<Range<'static, (&'static str, Revision), Stored<'static>>, Failure> {
+        Ok(self.documents.range::<(&str, Revision)>(..)?)
+    }
+
     fn get(&self, key: &Key) -> Result<Slot, Failure> {
         let Some(newest) = self.newest.get(key.as_str())? else { return Ok(Slot::Absent) };
         let newest = newest.value();
         let entry = self.revision(key, newest)?;
         entry.map(Slot::Entry).ok_or_else(|| Failure::Contradiction(format!("{key}: revision {newest} is not there")))
+    }
+}
+
+/// See the head of this file.
+pub(super) fn floor(transaction: &ReadTransaction) -> Result<Revision, Failure> {
+    Ok(transaction.open_table(NUMBERS)?.get(FLOOR_NAME)?.map_or(0, |floor| floor.value()))
+}
+
+/// Fills an empty database with what another held, in one commit.
+pub(super) struct Filler(WriteTransaction);
+
+impl Filler {
+    pub(super) fn begin(database: &redb::Database) -> Result<Self, Failure> {
+        Ok(Self(begin(database)?))
+    }
+
+    /// One revision; the highest of a key becomes its newest.
+    pub(super) fn put(
+        &self,
+        key: &Key,
+        revision: Revision,
+        meta: &[u8],
+        content: Option<&[u8]>,
+    ) -> Result<(), Failure> {
+        let mut newest = self.0.open_table(NEWEST)?;
+        let before = newest.get(key.as_str())?.map_or(0, |revision| revision.value());
+        if revision > before {
+            newest.insert(key.as_str(), revision)?;
+        }
+        self.0.open_table(DOCUMENTS)?.insert((key.as_str(), revision), (meta, content))?;
+        Ok(())
+    }
+
+    /// Puts all of it on the disk.
+    pub(super) fn finish(self, floor: Revision) -> Result<(), Failure> {
+        self.0.open_table(NUMBERS)?.insert(FLOOR_NAME, floor)?;
+        Ok(self.0.commit()?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of this is test code; a panic fails the test")]
 
+mod backup;
 mod crash;
 mod disk;
 mod file;
