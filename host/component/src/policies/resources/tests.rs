@@ -1,3 +1,5 @@
+//! The counting of resources: what counts as added, changed and removed, and its bounds.
+
 use super::*;
 
 fn state(resources: &str, outputs: &str) -> Vec<u8> {
