@@ -9,7 +9,7 @@ POLICIES := kit lineage-guard version-pin deletion-guard freeze require-lock enc
 EXAMPLE := target/policy-example/owners.wasm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers run test quick build lint bench fuzz \
+.PHONY: help setup peers run test quick build lint lint-guests bench fuzz \
 	chart-test chart-package static image image-check version release-notes sbom
 
 help: ## Lists the targets
@@ -47,10 +47,13 @@ lint: setup ## Format, clippy (host and guest), licences and sources of dependen
 	@cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy -p tofu-state-protocol -p tofu-state-faulty -p tofu-state-faulty-policy $(POLICIES:%=-p tofu-state-policy-%) --target $(WASM) -- -D warnings
+	@$(MAKE) --no-print-directory lint-guests
 	tools/cargo-deny --log-level error check --hide-inclusion-graph licenses bans sources
 	"$$(tools/python-env)/bin/hadolint" Containerfile
 	tools/run actionlint
+
+lint-guests: setup ## Clippy on what becomes a component
+	cargo clippy -p tofu-state-protocol -p tofu-state-faulty -p tofu-state-faulty-policy $(POLICIES:%=-p tofu-state-policy-%) --target $(WASM) -- -D warnings
 
 bench: setup peers ## Measures each layer against its floor, release build; writes bench/results (BENCH=--quick: a minute)
 	cargo build --release -p tofu-state -p tofu-state-bench
