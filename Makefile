@@ -1,5 +1,5 @@
-# `make` lists the targets. Each installs what it needs; nothing has to be prepared by hand but Rust,
-# and Go and Python for the real programs that the tests run.
+# `make` lists the targets. Each installs what it needs; nothing has to be prepared by hand but Rust, and
+# Go, Python and Node.js for the real programs and the policy in TypeScript that the tests run.
 
 # The component is built for this target by host/component/build.rs.
 WASM := wasm32-wasip2
@@ -24,12 +24,13 @@ peers: ## Fetches bao, tofu, terraform, an OCI registry and prometheus for the t
 run: setup ## Serves on the embedded store, with a token made for you, and prints a backend block to paste
 	cargo run -p tofu-state -- serve --store embedded --make-token
 
-test: setup peers ## Sets up and runs all tests
+test: setup peers policy-example ## Sets up and runs all tests
 	cargo test --workspace
 
+.PHONY: policy-example
 policy-example: $(EXAMPLE) ## Builds the policy module in TypeScript, from npm's packages
 $(EXAMPLE): tools/build-policy-example $(wildcard guest/policies/examples/typescript/*.* guest/policies/examples/typescript/src/* wit/deps/policy/*)
-	@tools/build-policy-example guest/policies/examples/typescript $@
+	@tools/build-policy-example guest/policies/examples/typescript $@ >&2
 
 quick: setup ## Runs the native tests of the protocol and the stores: seconds
 	cargo test -p tofu-state-protocol -p tofu-state-store --lib --test memory

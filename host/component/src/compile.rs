@@ -21,12 +21,12 @@ impl Engine {
 }
 
 impl Shared {
-    /// Compiles a component whose form has been checked. Blocks until that is done, which nothing can cut short:
-    /// [`MAX_BYTES`](crate::MAX_BYTES) bounds it.
+    /// Compiles a component whose form has been checked, and that may have so many memories. Blocks until that is
+    /// done, which nothing can cut short: [`MAX_BYTES`](crate::MAX_BYTES) bounds it.
     ///
     /// # Errors
     /// A sentence.
-    pub(crate) fn compile(&self, bytes: &[u8]) -> Result<Component, String> {
+    pub(crate) fn compile(&self, bytes: &[u8], most_memories: u32) -> Result<Component, String> {
         let background = self.background.load(Ordering::Relaxed);
         let threads = rayon::ThreadPoolBuilder::new()
             .thread_name(|number| format!("compile-{number}"))
@@ -38,8 +38,20 @@ impl Shared {
             .build()
             .map_err(|error| format!("there are no threads for it: {error}"))?;
         let compiled = threads.install(|| Component::from_binary(&self.wasmtime, bytes));
-        compiled.map_err(|error| format!("{error:#}"))
+        let component = compiled.map_err(|error| format!("{error:#}"))?;
+        match memories(&component) {
+            count if count > most_memories => {
+                Err(format!("it has {count} memories, and an instance of it gets {most_memories}"))
+            }
+            _ => Ok(component),
+        }
     }
+}
+
+/// How many memories each instance of `component` has.
+pub(crate) fn memories(component: &Component) -> u32 {
+    // What cannot be told is told of components only that import modules, which the worlds do not have.
+    component.resources_required().map_or(u32::MAX, |required| required.num_memories)
 }
 
 /// On Linux a thread has a niceness of its own; elsewhere it is the whole process's, and stays.

@@ -23,6 +23,10 @@ const KEPT_RESIDENT_TABLE_BYTES: usize = 16 << 10;
 /// After each memory, so that most accesses need no check of their bounds.
 const GUARD_BYTES: u64 = 64 << 10;
 
+/// Memories beyond the first one of policies that have several, for all reviews at once. A review that finds too
+/// few waits until another has ended.
+const SPARE_MEMORIES: u32 = 64;
+
 /// Instances beside those of calls: components are tried while they are loaded, also at full load.
 const LOADING_INSTANCES: u32 = 4;
 
@@ -44,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) policy_linker: Linker<Guest>,
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<Semaphore>,
+    pub(crate) spare_memories: Semaphore,
     pub(crate) calls: TaskTracker,
     /// Components are compiled in the background.
     pub(crate) background: AtomicBool,
@@ -93,6 +98,7 @@ impl Engine {
                 policy_linker,
                 limits,
                 gate,
+                spare_memories: Semaphore::new(SPARE_MEMORIES as usize),
                 calls,
                 background: AtomicBool::new(false),
                 allocation,
@@ -152,7 +158,7 @@ fn config(limits: &Limits, allocation: Allocation) -> Config {
             pool.total_component_instances(instances)
                 .total_core_instances(instances.saturating_mul(MAX_CORE_INSTANCES))
                 .max_core_instances_per_component(MAX_CORE_INSTANCES)
-                .total_memories(instances.saturating_mul(MAX_MEMORIES))
+                .total_memories(instances.saturating_add(SPARE_MEMORIES))
                 .max_memories_per_component(MAX_MEMORIES)
                 .total_tables(instances.saturating_mul(MAX_TABLES))
                 .max_tables_per_component(MAX_TABLES)

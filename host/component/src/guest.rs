@@ -31,15 +31,16 @@ const MAX_TABLE_ELEMENTS: usize = 20_000;
 
 /// Core instances, memories and tables in one component; a Rust component has 4, 1 and 2.
 pub(crate) const MAX_CORE_INSTANCES: u32 = 32;
-/// See [`MAX_CORE_INSTANCES`].
-pub(crate) const MAX_MEMORIES: u32 = 1;
+/// See [`MAX_CORE_INSTANCES`]. A policy that is a script has more than one: beside its interpreter's, each stub
+/// that stands in for WASI brings one.
+pub(crate) const MAX_MEMORIES: u32 = 4;
 /// See [`MAX_CORE_INSTANCES`].
 pub(crate) const MAX_TABLES: u32 = 8;
 
 /// What an instance may use.
 #[derive(Clone, Copy)]
 pub(crate) struct Allowance {
-    /// Its memory.
+    /// Its memories, all together.
     pub(crate) memory_bytes: usize,
     /// Time that it may compute.
     pub(crate) computing: Duration,
@@ -90,7 +91,7 @@ impl Guest {
             meter: Arc::clone(&meter),
             reachable,
             reviews: Vec::new(),
-            memory: Memory { bytes: allowance.memory_bytes, refused: false },
+            memory: Memory { left: allowance.memory_bytes, refused: false },
             lent_bytes: 0,
         };
         let mut store = wasmtime::Store::new(&shared.wasmtime, guest);
@@ -128,19 +129,21 @@ impl Guest {
     }
 }
 
-/// Bounds an instance's memory, and remembers having refused some: the trap that follows says only
+/// Bounds an instance's memories, all together, and remembers having refused some: the trap that follows says only
 /// `unreachable`.
 pub(crate) struct Memory {
-    bytes: usize,
+    left: usize,
     /// More was asked for than there may be.
     pub(crate) refused: bool,
 }
 
 impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= self.bytes && maximum.is_none_or(|maximum| desired <= maximum);
-        self.refused |= !allowed;
-        Ok(allowed)
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = maximum.is_none_or(|maximum| desired <= maximum);
+        let left = self.left.checked_sub(desired.saturating_sub(current)).filter(|_| fits);
+        self.refused |= left.is_none();
+        self.left = left.unwrap_or(self.left);
+        Ok(left.is_some())
     }
 
     fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allocation {
     /// From a pool reserved at the start: several times faster. It takes address space, not memory:
-    /// about 34 GB with the default limits.
+    /// about 39 GB with the default limits.
     Pooling,
     /// From the operating system for each instance, where the pool's address space cannot be had.
     OnDemand,
@@ -23,7 +23,7 @@ pub struct Limits {
     pub deadline: Duration,
     /// How long a call may wait for its turn.
     pub queueing: Duration,
-    /// The linear memory of an instance, and the most that a policy's entry may give it.
+    /// The linear memories of an instance, all together, and the most that a policy's entry may give it.
     pub memory_bytes: usize,
     /// How many calls may run at once.
     pub concurrency: u32,

@@ -13,6 +13,9 @@ use crate::guest::{Allowance, Guest, MAX_BYTES_PER_HOST_CALL};
 use crate::imports::World;
 use crate::{Failure, Limits, Route, fault, imports, routes};
 
+/// Memories of an instance. Calls count on finding one without waiting for it.
+const MEMORIES: u32 = 1;
+
 /// The most routes that are looked through for every request.
 const MAX_ROUTES: usize = 256;
 
@@ -85,7 +88,7 @@ impl Engine {
     pub fn load(&self, bytes: &[u8]) -> Result<Protocol, LoadError> {
         form::check(bytes)?;
         let shared = &self.shared;
-        let component = shared.compile(bytes).map_err(LoadError::Compile)?;
+        let component = shared.compile(bytes, MEMORIES).map_err(LoadError::Compile)?;
         let forbidden = imports::forbidden(&component, World::Protocol);
         if !forbidden.is_empty() {
             return Err(LoadError::Imports(forbidden));

@@ -9,6 +9,7 @@ pub mod bao;
 pub mod certificates;
 pub mod cli;
 pub mod cluster;
+pub mod example;
 pub mod kubernetes;
 pub mod otlp;
 pub mod process;

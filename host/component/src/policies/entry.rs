@@ -58,7 +58,7 @@ impl From<Needs> for super::contract::Needs {
 /// What one review may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The instance's memory; at most that of [`crate::Limits::memory_bytes`].
+    /// The instance's memories, all together; at most [`crate::Limits::memory_bytes`].
     pub memory_bytes: usize,
     /// Time that the module may compute. A clock measures it, so on a busy machine it passes faster than the
     /// module computes.

@@ -7,8 +7,10 @@ use wasmtime::component::Component;
 use super::bindings::policy::PolicyModulePre;
 use super::bindings::state_policy::StatePolicyModulePre;
 use super::module::{Kind, Loaded, PolicyModule};
+use crate::compile::memories;
 use crate::engine::Engine;
 use crate::form::{self, FormError};
+use crate::guest::MAX_MEMORIES;
 use crate::imports::{self, World};
 
 /// Why a module was not loaded.
@@ -48,7 +50,7 @@ impl Engine {
     pub fn load_policy(&self, bytes: &[u8]) -> Result<PolicyModule, LoadError> {
         form::check(bytes)?;
         let shared = &self.shared;
-        let component = shared.compile(bytes).map_err(LoadError::Compile)?;
+        let component = shared.compile(bytes, MAX_MEMORIES).map_err(LoadError::Compile)?;
         let exports = exports(&component);
         let reads_states = match (exports.iter().any(|n| n == POLICY), exports.iter().any(|n| n == STATE_POLICY)) {
             (true, false) => false,
@@ -67,8 +69,14 @@ impl Engine {
         } else {
             Kind::Policy(PolicyModulePre::new(pre).map_err(contract)?)
         };
-        let digest = crate::digest(bytes).into();
-        Ok(PolicyModule { loaded: Arc::new(Loaded { shared: Arc::clone(shared), kind, digest, size: bytes.len() }) })
+        let loaded = Loaded {
+            shared: Arc::clone(shared),
+            kind,
+            digest: crate::digest(bytes).into(),
+            size: bytes.len(),
+            spare_memories: memories(&component).saturating_sub(1),
+        };
+        Ok(PolicyModule { loaded: Arc::new(loaded) })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use wasmtime::Store;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use super::bindings::policy::PolicyModulePre;
@@ -41,6 +42,8 @@ pub(super) struct Loaded {
     pub(super) kind: Kind,
     pub(super) digest: Arc<str>,
     pub(super) size: usize,
+    /// Memories of an instance beyond the first.
+    pub(super) spare_memories: u32,
 }
 
 pub(super) enum Kind {
@@ -94,25 +97,19 @@ impl PolicyModule {
         current: Option<Bytes>,
         proposed: Option<Bytes>,
     ) -> Result<Verdict, Failure> {
-        let mut store = self.store(limits, REVIEW_BYTES);
-        let meter = Arc::clone(&store.data().meter);
-        let call = async {
-            match &self.loaded.kind {
-                Kind::Policy(pre) => {
-                    let module = pre.instantiate_async(&mut store).await?;
-                    module.tofu_state_policy_policy().call_review(&mut store, change, context).await
-                }
-                Kind::StatePolicy(pre) => {
-                    let current = lent(&mut store, current)?;
-                    let proposed = lent(&mut store, proposed)?;
-                    let module = pre.instantiate_async(&mut store).await?;
-                    let policy = module.tofu_state_policy_state_policy();
-                    policy.call_review(&mut store, change, context, current, proposed).await
-                }
+        self.ask(limits, REVIEW_BYTES, async |store| match &self.loaded.kind {
+            Kind::Policy(pre) => {
+                let module = pre.instantiate_async(&mut *store).await?;
+                module.tofu_state_policy_policy().call_review(store, change, context).await
             }
-        };
-        let answer = meter.charge(call).await;
-        answer.map_err(|error| fault::diagnose(&error, store.data()))
+            Kind::StatePolicy(pre) => {
+                let current = lent(store, current)?;
+                let proposed = lent(store, proposed)?;
+                let module = pre.instantiate_async(&mut *store).await?;
+                module.tofu_state_policy_state_policy().call_review(store, change, context, current, proposed).await
+            }
+        })
+        .await
     }
 
     /// What the module says of a configuration, and of what its entry grants.
@@ -123,47 +120,50 @@ impl PolicyModule {
         limits: &Limits,
     ) -> Result<Result<(), String>, Failure> {
         let granted = granted.into();
-        let mut store = self.store(limits, REVIEW_BYTES);
-        let meter = Arc::clone(&store.data().meter);
-        let call = async {
-            match &self.loaded.kind {
-                Kind::Policy(pre) => {
-                    let module = pre.instantiate_async(&mut store).await?;
-                    module.tofu_state_policy_module().call_check(&mut store, configuration, granted).await
-                }
-                Kind::StatePolicy(pre) => {
-                    let module = pre.instantiate_async(&mut store).await?;
-                    module.tofu_state_policy_module().call_check(&mut store, configuration, granted).await
-                }
+        self.ask(limits, REVIEW_BYTES, async |store| match &self.loaded.kind {
+            Kind::Policy(pre) => {
+                let module = pre.instantiate_async(&mut *store).await?;
+                module.tofu_state_policy_module().call_check(store, configuration, granted).await
             }
-        };
-        let answer = meter.charge(call).await;
-        answer.map_err(|error| fault::diagnose(&error, store.data()))
+            Kind::StatePolicy(pre) => {
+                let module = pre.instantiate_async(&mut *store).await?;
+                module.tofu_state_policy_module().call_check(store, configuration, granted).await
+            }
+        })
+        .await
     }
 
     /// The module's own examples.
     pub(super) async fn examples(&self, limits: &Limits) -> Result<Vec<Example>, Failure> {
-        let mut store = self.store(limits, EXAMPLES_BYTES);
-        let meter = Arc::clone(&store.data().meter);
-        let call = async {
-            match &self.loaded.kind {
-                Kind::Policy(pre) => {
-                    let module = pre.instantiate_async(&mut store).await?;
-                    module.tofu_state_policy_module().call_examples(&mut store).await
-                }
-                Kind::StatePolicy(pre) => {
-                    let module = pre.instantiate_async(&mut store).await?;
-                    module.tofu_state_policy_module().call_examples(&mut store).await
-                }
+        self.ask(limits, EXAMPLES_BYTES, async |store| match &self.loaded.kind {
+            Kind::Policy(pre) => {
+                let module = pre.instantiate_async(&mut *store).await?;
+                module.tofu_state_policy_module().call_examples(store).await
             }
-        };
-        let answer = meter.charge(call).await;
-        answer.map_err(|error| fault::diagnose(&error, store.data()))
+            Kind::StatePolicy(pre) => {
+                let module = pre.instantiate_async(&mut *store).await?;
+                module.tofu_state_policy_module().call_examples(store).await
+            }
+        })
+        .await
     }
 
-    fn store(&self, limits: &Limits, host_call_bytes: usize) -> wasmtime::Store<Guest> {
+    /// One question to a fresh instance, made in `question`, within limits.
+    async fn ask<T>(
+        &self,
+        limits: &Limits,
+        host_call_bytes: usize,
+        question: impl AsyncFnOnce(&mut Store<Guest>) -> wasmtime::Result<T>,
+    ) -> Result<T, Failure> {
+        let Loaded { shared, spare_memories, .. } = &*self.loaded;
+        // It fails where the semaphore has been closed, which nobody does. All are taken at once, and nothing else
+        // is waited for with them, so reviews cannot wait for each other for ever.
+        let _spare = shared.spare_memories.acquire_many(*spare_memories).await.map_err(|_| Failure::Busy)?;
         let allowance = Allowance { memory_bytes: limits.memory_bytes, computing: limits.computing, host_call_bytes };
-        Guest::fresh(&self.loaded.shared, allowance, None)
+        let mut store = Guest::fresh(shared, allowance, None);
+        let meter = Arc::clone(&store.data().meter);
+        let answer = meter.charge(question(&mut store)).await;
+        answer.map_err(|error| fault::diagnose(&error, store.data()))
     }
 }
 
@@ -174,7 +174,7 @@ impl std::fmt::Debug for PolicyModule {
 }
 
 /// A handle that the module borrows; the state itself goes with the instance.
-fn lent(store: &mut wasmtime::Store<Guest>, state: Option<Bytes>) -> wasmtime::Result<Option<Resource<Content>>> {
+fn lent(store: &mut Store<Guest>, state: Option<Bytes>) -> wasmtime::Result<Option<Resource<Content>>> {
     let Some(state) = state else { return Ok(None) };
     let own = store.data_mut().lend(Content::Plain(state))?;
     Ok(Some(Resource::new_borrow(own.rep())))

@@ -33,4 +33,5 @@ mod rights;
 mod secrets;
 mod shipped_policies;
 mod traces;
+mod typescript;
 mod wire;

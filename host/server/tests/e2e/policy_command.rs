@@ -18,16 +18,16 @@ fn run(program: &str, folder: &Path, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())
 }
 
-fn tofu_state(folder: &Path, arguments: &[&str]) -> (bool, String) {
+pub(crate) fn tofu_state(folder: &Path, arguments: &[&str]) -> (bool, String) {
     run(env!("CARGO_BIN_EXE_tofu-state"), folder, arguments)
 }
 
-fn succeeds((succeeded, printed): (bool, String)) -> String {
+pub(crate) fn succeeds((succeeded, printed): (bool, String)) -> String {
     assert!(succeeded, "{printed}");
     printed
 }
 
-fn fails((succeeded, printed): (bool, String)) -> String {
+pub(crate) fn fails((succeeded, printed): (bool, String)) -> String {
     assert!(!succeeded, "{printed}");
     printed
 }
