@@ -167,3 +167,18 @@ impl ResourceLimiter for Memory {
         MAX_MEMORIES as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_count_together() {
+        let mut memory = Memory { left: 100, refused: false };
+        let mut grows = |current, desired| memory.memory_growing(current, desired, None).unwrap();
+        assert!(grows(0, 60) && grows(0, 20) && grows(60, 70));
+        assert!(!grows(20, 40), "each fits, and all of them do not");
+        assert!(grows(20, 30) && !grows(0, 1));
+        assert!(memory.refused);
+    }
+}

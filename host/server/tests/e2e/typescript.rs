@@ -47,7 +47,6 @@ async fn its_memories_count_together_and_are_waited_for() {
     let module = tokio::task::block_in_place(|| {
         let module = engine.load_policy(&bytes).unwrap();
         assert_eq!(module.prove(OWNERS, Needs::default(), &wide()).unwrap(), 3);
-        // One of the three would do with that.
         let starved = PolicyLimits { memory_bytes: 512 << 10, ..wide() };
         match module.prove(OWNERS, Needs::default(), &starved) {
             Err(Unproven::Failed(_, Failure::Trapped(_) | Failure::OutOfMemory(_))) => {}
