@@ -1,6 +1,6 @@
-//! Builds the components that the crate embeds: the protocol, and with the feature `testing` the
-//! one that misbehaves. A nested cargo does it, in a target directory of its own: cargo locks the
-//! one that it builds in, and two that wait for each other would hang.
+//! Builds the components that the crate embeds: the protocol, the policies, and with the feature `testing` those
+//! that misbehave. A nested cargo does it, in a target directory of its own: cargo locks the one that it builds in,
+//! and two that wait for each other would hang. Then compiles them to native code, so that no start has to.
 #![allow(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
 
 use std::env;
@@ -8,6 +8,11 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+
+use sha2::{Digest, Sha256};
+
+#[path = "src/settings.rs"]
+mod settings;
 
 /// The policies that are shipped: `guest/policies/<name>`, a package called `tofu-state-<name>`.
 const POLICIES: &[&str] =
@@ -48,7 +53,8 @@ fn build() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={}", workspace.join(input).display());
     }
     check_target()?;
-    let nested = Nested { target_dir: target_dir(&out)?.join("guest"), workspace, out };
+    println!("cargo::rerun-if-changed=src/settings.rs");
+    let mut nested = Nested { target_dir: target_dir(&out)?.join("guest"), workspace, out, built: Vec::new() };
     nested.shipped()?;
     if env::var_os("CARGO_FEATURE_TESTING").is_some() {
         println!("cargo::rerun-if-changed={}", nested.workspace.join("guest/mutants/faulty").display());
@@ -61,19 +67,43 @@ fn build() -> Result<(), Box<dyn Error>> {
             nested.component("tofu-state-faulty-policy", &["--features", feature], &name)?;
         }
     }
-    Ok(())
+    compile(&nested.out, &nested.built)
+}
+
+/// Compiles the components in `out` and lists digests and code for `src/native.rs`.
+///
+/// For any processor of the target's architecture: the program may run on another machine than this one. A component
+/// that is meant to be refused, and a target that this cargo's wasmtime cannot compile for, get no code.
+fn compile(out: &Path, names: &[String]) -> Result<(), Box<dyn Error>> {
+    let mut config = settings::compiling(settings::MEMORY_BYTES);
+    config.target(&env::var("TARGET")?)?;
+    let mut list = String::from("&[");
+    if let Ok(engine) = wasmtime::Engine::new(&config) {
+        for name in names {
+            let component = fs::read(out.join(name))?;
+            let Ok(code) = engine.precompile_component(&component) else { continue };
+            let path = out.join(name).with_extension("code");
+            fs::write(&path, code)?;
+            let digest = hex::encode(Sha256::digest(&component));
+            list.push_str(&format!("({digest:?}, include_bytes!({path:?}).as_slice()),"));
+        }
+    }
+    list.push(']');
+    Ok(fs::write(out.join("native_code.rs"), list)?)
 }
 
 struct Nested {
     workspace: PathBuf,
     target_dir: PathBuf,
     out: PathBuf,
+    /// Names of the components that lie in `out` by now.
+    built: Vec<String>,
 }
 
 impl Nested {
     /// Builds the protocol and the policies that are shipped, in one call of cargo, and lists the policies for
     /// `src/policies/built_in.rs`.
-    fn shipped(&self) -> Result<(), Box<dyn Error>> {
+    fn shipped(&mut self) -> Result<(), Box<dyn Error>> {
         let packages: Vec<_> = POLICIES.iter().map(|name| format!("tofu-state-policy-{name}")).collect();
         let mut options = vec!["--package", "tofu-state-protocol"];
         packages.iter().for_each(|package| options.extend(["--package", package]));
@@ -91,7 +121,7 @@ impl Nested {
     }
 
     /// Builds `package` and puts the component into `OUT_DIR` as `name`.
-    fn component(&self, package: &str, options: &[&str], name: &str) -> Result<(), Box<dyn Error>> {
+    fn component(&mut self, package: &str, options: &[&str], name: &str) -> Result<(), Box<dyn Error>> {
         self.cargo(&[&["--package", package], options].concat())?;
         self.take(package, name)
     }
@@ -119,10 +149,11 @@ impl Nested {
     }
 
     /// Puts the component that was built of `package` into `OUT_DIR` as `name`.
-    fn take(&self, package: &str, name: &str) -> Result<(), Box<dyn Error>> {
+    fn take(&mut self, package: &str, name: &str) -> Result<(), Box<dyn Error>> {
         let file = format!("{}.wasm", package.replace('-', "_"));
         let built = self.target_dir.join(TARGET).join("guest").join(file);
         fs::copy(&built, self.out.join(name)).map_err(|error| format!("{}: {error}", built.display()))?;
+        self.built.push(name.to_owned());
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! Compiling: at full speed at first, in the background once there is something to disturb.
+//! Compiling: at full speed at first, in the background once there is something to disturb. What came with the
+//! program was compiled when it was built.
 //!
 //! Cranelift uses as many threads as it gets. While a server serves, a large or hostile component must not
 //! take the processors from its requests: so the threads that compile then get a smaller share.
@@ -8,6 +9,7 @@ use std::sync::atomic::Ordering;
 use wasmtime::component::Component;
 
 use crate::engine::{Engine, Shared};
+use crate::native;
 
 /// The niceness of threads that compile in the background: about a third of the share of others.
 #[cfg(target_os = "linux")]
@@ -21,12 +23,25 @@ impl Engine {
 }
 
 impl Shared {
-    /// Compiles a component whose form has been checked, and that may have so many memories. Blocks until that is
-    /// done, which nothing can cut short: [`MAX_BYTES`](crate::MAX_BYTES) bounds it.
+    /// Compiles a component whose form has been checked, whose SHA-256 is `digest`, and that may have so many memories.
+    /// Blocks until that is done, which nothing can cut short: [`MAX_BYTES`](crate::MAX_BYTES) bounds it.
     ///
     /// # Errors
     /// A sentence.
-    pub(crate) fn compile(&self, bytes: &[u8], most_memories: u32) -> Result<Component, String> {
+    pub(crate) fn compile(&self, bytes: &[u8], digest: &str, most_memories: u32) -> Result<Component, String> {
+        let component = match native::component(&self.wasmtime, digest) {
+            Some(component) => component,
+            None => self.compile_anew(bytes)?,
+        };
+        match memories(&component) {
+            count if count > most_memories => {
+                Err(format!("it has {count} memories, and an instance of it gets {most_memories}"))
+            }
+            _ => Ok(component),
+        }
+    }
+
+    fn compile_anew(&self, bytes: &[u8]) -> Result<Component, String> {
         let background = self.background.load(Ordering::Relaxed);
         let threads = rayon::ThreadPoolBuilder::new()
             .thread_name(|number| format!("compile-{number}"))
@@ -38,13 +53,7 @@ impl Shared {
             .build()
             .map_err(|error| format!("there are no threads for it: {error}"))?;
         let compiled = threads.install(|| Component::from_binary(&self.wasmtime, bytes));
-        let component = compiled.map_err(|error| format!("{error:#}"))?;
-        match memories(&component) {
-            count if count > most_memories => {
-                Err(format!("it has {count} memories, and an instance of it gets {most_memories}"))
-            }
-            _ => Ok(component),
-        }
+        compiled.map_err(|error| format!("{error:#}"))
     }
 }
 

@@ -10,7 +10,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::guest::{Guest, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::limits::{Allocation, Limits};
-use crate::{bindings, policies, ticker, wasi};
+use crate::{bindings, policies, settings, ticker, wasi};
 
 /// Memory that an instance leaves behind in its slot, reset instead of unmapped. Together with
 /// `pagemap_scan` this makes a fresh instance twice as fast as the pool's defaults do.
@@ -19,9 +19,6 @@ const KEPT_RESIDENT_BYTES: usize = 256 << 10;
 /// The same for tables. A table is a page or two, and returning that to the operating system would cost two
 /// calls of it, two page faults and an interrupt of all other processors for each instance.
 const KEPT_RESIDENT_TABLE_BYTES: usize = 16 << 10;
-
-/// After each memory, so that most accesses need no check of their bounds.
-const GUARD_BYTES: u64 = 64 << 10;
 
 /// Memories beyond the first one of policies that have several, for all reviews at once. A review that finds too
 /// few waits until another has ended.
@@ -139,17 +136,12 @@ impl Engine {
 }
 
 fn config(limits: &Limits, allocation: Allocation) -> Config {
-    let mut config = Config::new();
-    // The concurrency meant here is that of WASI 0.3, inside one instance.
-    config
-        .epoch_interruption(true)
-        .concurrency_support(false)
-        // For debuggers and profilers. Backtraces find their frames and the functions' names without either.
-        .native_unwind_info(false)
-        .generate_address_map(false)
-        .async_stack_size(STACK_BYTES)
-        .max_wasm_stack(WASM_STACK_BYTES)
-        .memory_guard_size(GUARD_BYTES);
+    // Where address space is short, a memory takes what it uses, and moves when it grows.
+    let mut config = settings::compiling(match allocation {
+        Allocation::Pooling => limits.memory_bytes.max(settings::MEMORY_BYTES),
+        Allocation::OnDemand => 0,
+    });
+    config.async_stack_size(STACK_BYTES).max_wasm_stack(WASM_STACK_BYTES);
     match allocation {
         Allocation::Pooling => {
             // Policies run while the protocol's instance waits, one at a time, on the same permit.
@@ -167,16 +159,10 @@ fn config(limits: &Limits, allocation: Allocation) -> Config {
                 .linear_memory_keep_resident(KEPT_RESIDENT_BYTES)
                 .table_keep_resident(KEPT_RESIDENT_TABLE_BYTES)
                 .pagemap_scan(Enabled::Auto);
-            config
-                .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-                .memory_reservation(limits.memory_bytes as u64);
+            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         }
         Allocation::OnDemand => {
-            // Where address space is short, a memory takes what it uses, and moves when it grows.
-            config
-                .allocation_strategy(InstanceAllocationStrategy::OnDemand)
-                .memory_reservation(0)
-                .memory_reservation_for_growth(1 << 20);
+            config.allocation_strategy(InstanceAllocationStrategy::OnDemand).memory_reservation_for_growth(1 << 20);
         }
     }
     config

@@ -20,9 +20,11 @@ mod load;
 mod locks;
 mod messages;
 mod meter;
+mod native;
 pub mod pinned;
 pub mod policies;
 mod routes;
+mod settings;
 mod store_calls;
 #[cfg(feature = "testing")]
 pub mod testing;

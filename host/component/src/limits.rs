@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::settings::MEMORY_BYTES;
+
 /// How instances get their memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allocation {
@@ -37,7 +39,7 @@ impl Default for Limits {
             computing: Duration::from_secs(10),
             deadline: Duration::from_secs(60),
             queueing: Duration::from_secs(5),
-            memory_bytes: 64 << 20,
+            memory_bytes: MEMORY_BYTES,
             concurrency: 256,
             allocation: None,
         }

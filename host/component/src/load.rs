@@ -81,14 +81,15 @@ pub fn digest(bytes: &[u8]) -> String {
 
 impl Engine {
     /// Makes a component ready to be called. Compiling takes tens of milliseconds, in builds without
-    /// optimisation more: call it on a thread that may block.
+    /// optimisation more, unless the component came with the program: call it on a thread that may block.
     ///
     /// # Errors
     /// See [`LoadError`].
     pub fn load(&self, bytes: &[u8]) -> Result<Protocol, LoadError> {
         form::check(bytes)?;
         let shared = &self.shared;
-        let component = shared.compile(bytes, MEMORIES).map_err(LoadError::Compile)?;
+        let digest = digest(bytes);
+        let component = shared.compile(bytes, &digest, MEMORIES).map_err(LoadError::Compile)?;
         let forbidden = imports::forbidden(&component, World::Protocol);
         if !forbidden.is_empty() {
             return Err(LoadError::Imports(forbidden));
@@ -97,7 +98,6 @@ impl Engine {
         let pre = shared.linker.instantiate_pre(&component).map_err(contract)?;
         let pre = ProtocolPre::new(pre).map_err(contract)?;
         let routes = ask_routes(shared, &pre).map_err(LoadError::Routes)?;
-        let digest = digest(bytes);
         Ok(Protocol { loaded: Arc::new(Loaded { shared: Arc::clone(shared), pre, digest, routes }) })
     }
 }

@@ -50,7 +50,8 @@ impl Engine {
     pub fn load_policy(&self, bytes: &[u8]) -> Result<PolicyModule, LoadError> {
         form::check(bytes)?;
         let shared = &self.shared;
-        let component = shared.compile(bytes, MAX_MEMORIES).map_err(LoadError::Compile)?;
+        let digest = crate::digest(bytes);
+        let component = shared.compile(bytes, &digest, MAX_MEMORIES).map_err(LoadError::Compile)?;
         let exports = exports(&component);
         let reads_states = match (exports.iter().any(|n| n == POLICY), exports.iter().any(|n| n == STATE_POLICY)) {
             (true, false) => false,
@@ -72,7 +73,7 @@ impl Engine {
         let loaded = Loaded {
             shared: Arc::clone(shared),
             kind,
-            digest: crate::digest(bytes).into(),
+            digest: digest.into(),
             size: bytes.len(),
             spare_memories: memories(&component).saturating_sub(1),
         };
