@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 
@@ -139,7 +139,7 @@ impl Chain {
         let mut judgement = Judgement::default();
         let mut counted = None;
         for link in self.entries.iter().filter(|link| link.entry.applies_to(&change.path)) {
-            let began = Instant::now();
+            let began = (SystemTime::now(), Instant::now());
             if link.entry.needs.resources && change.operation == Operation::Write && counted.is_none() {
                 counted = Some(resources::count_for(change, current, proposed).await);
             }
@@ -198,8 +198,8 @@ impl Link {
         Cow::Owned(Change { current: None, ..change.clone() })
     }
 
-    fn recorded(&self, answer: Answer, began: Instant) -> (Review, Option<Refusal>) {
-        let Entry { name, module, mode, on_error, uncounted, .. } = &self.entry;
+    fn recorded(&self, answer: Answer, (began, since): (SystemTime, Instant)) -> (Review, Option<Refusal>) {
+        let Entry { name, module, mode, on_error, uncounted, needs, .. } = &self.entry;
         let mut review = Review {
             name: Arc::clone(name),
             digest: Arc::clone(module.digest()),
@@ -209,11 +209,12 @@ impl Link {
             reason: None,
             error: None,
             refused: false,
-            duration: began.elapsed(),
+            began,
+            duration: since.elapsed(),
         };
         let (denied, keep) = match answer {
             Answer::Said(Verdict::Allow(labels)) => {
-                review.labels = text::labels(labels);
+                review.labels = if needs.state { Vec::new() } else { text::labels(labels) };
                 (false, true)
             }
             Answer::Said(Verdict::Warn(reason)) => {

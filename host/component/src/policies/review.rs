@@ -1,7 +1,7 @@
 //! What is recorded of a policy's review.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Mode;
 
@@ -42,7 +42,8 @@ pub struct Review {
     pub mode: Mode,
     /// What it said.
     pub verdict: Word,
-    /// Names and values that it gave with an `allow`: at most 16, of 64 and 256 bytes.
+    /// Names and values that it gave with an `allow`: at most 16, of 64 and 256 bytes. None of a policy that reads
+    /// states: they are for records, and no state may stand there.
     pub labels: Vec<(String, String)>,
     /// Why it warned or denied; at most 1,024 bytes.
     pub reason: Option<String>,
@@ -50,6 +51,8 @@ pub struct Review {
     pub error: Option<String>,
     /// The change was refused because of it.
     pub refused: bool,
+    /// When it began.
+    pub began: SystemTime,
     /// How long it took, waiting included.
     pub duration: Duration,
 }

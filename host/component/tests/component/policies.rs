@@ -212,6 +212,10 @@ async fn states_are_read_by_those_who_need_them() {
     let reason = async |current, proposed| chain.review(&told, current, proposed).await.refusal.unwrap().reason;
     assert_eq!(reason(Some(&old), Some(&new)).await, "current 3 of 3: old, proposed 5 of 5: newer");
     assert_eq!(reason(None, None).await, "current none, proposed none");
+    let labelling = Chain::new(vec![Entry { needs, ..entry(&module, "p", "labels 3") }]).unwrap();
+    let judged = labelling.review(&told, Some(&old), Some(&new)).await;
+    assert_eq!(words(&judged), [("p", Word::Allow)]);
+    assert_eq!(judged.reviews[0].labels, [], "they may be a state's");
 
     assert_eq!(Chain::new(vec![entry(&module, "p", "")]).unwrap_err(), ChainError::NeedsState("p".to_owned()));
     let plain = engine.load_policy(FAULTY_POLICY).unwrap();

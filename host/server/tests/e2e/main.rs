@@ -26,6 +26,7 @@ mod locks;
 mod migration;
 mod policies;
 mod policy_command;
+mod policy_records;
 mod prometheus;
 mod races;
 mod restarts;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tofu_state_component::policies::Review;
 use tofu_state_component::{Operation, Right, StateHeader};
 
 use crate::telemetry::Finished;
@@ -35,6 +36,7 @@ struct Record<'a> {
     operation: &'static str,
     outcome: &'a str,
     status: u16,
+    generation: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,8 +60,31 @@ struct Record<'a> {
 #[derive(Serialize)]
 struct Policy<'a> {
     name: &'a str,
+    sha256: &'a str,
     verdict: &'static str,
     refused: bool,
+    microseconds: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<Label<'a>>,
+}
+
+#[derive(Serialize)]
+struct Label<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Policy<'a> {
+    fn of(review: &'a Review) -> Self {
+        Self {
+            name: &review.name,
+            sha256: &review.digest,
+            verdict: review.verdict.as_str(),
+            refused: review.refused,
+            microseconds: review.microseconds(),
+            labels: review.labels.iter().map(|(name, value)| Label { name, value }).collect(),
+        }
+    }
 }
 
 /// A state, by what can be told of it.
@@ -118,17 +143,14 @@ pub(super) fn line(finished: &Finished) -> Option<String> {
         operation: finished.operation(),
         outcome: finished.outcome(),
         status: finished.status,
+        generation: finished.generation,
         lock_id: finished.lock_id(),
         lock_who: event.and_then(|event| event.lock_who.as_deref()),
         forced: finished.forced(),
         unlocked: finished.unlocked(),
         before: event.and_then(|event| event.before.as_ref()).map(State::of),
         after: event.and_then(|event| event.after.as_ref()).map(State::of),
-        policies: finished
-            .reviews
-            .iter()
-            .map(|review| Policy { name: &review.name, verdict: review.verdict.as_str(), refused: review.refused })
-            .collect(),
+        policies: finished.reviews.iter().map(Policy::of).collect(),
         denied_by: finished.denied_by(),
         quarantined: finished.quarantined(),
         duration_ms: (finished.duration.as_secs_f64() * 1e6).round() / 1e3,

@@ -1,4 +1,4 @@
-//! The spans of a request that has ended: its own, the component's call, and each store call.
+//! The spans of a request that has ended: its own, the component's call, each store call and each policy's review.
 //!
 //! Names are those of OpenTelemetry's semantic conventions
 //! (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/>, …/db/database-spans/), our own begin with
@@ -11,6 +11,8 @@ use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, Status};
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
+use tofu_state_component::policies::{Review, Word};
+
 use super::{Begun, Place, Traces, new_span_id};
 use crate::telemetry::Finished;
 use crate::telemetry::finished::{GONE, Known};
@@ -22,7 +24,7 @@ const METHODS: [&str; 11] =
 
 /// All spans of a request.
 pub(super) fn of(finished: &Finished, begun: &Begun, place: &Place, traces: &Traces) -> Vec<SpanData> {
-    let mut spans = Vec::with_capacity(2 + finished.store_calls.len());
+    let mut spans = Vec::with_capacity(2 + finished.store_calls.len() + finished.reviews.len());
     spans.push(request(finished, place, traces));
     let Some((began, ran)) = finished.call.and_then(|times| times.ran) else { return spans };
     let component = Span {
@@ -47,6 +49,7 @@ pub(super) fn of(finished: &Finished, begun: &Begun, place: &Place, traces: &Tra
     let calls =
         finished.store_calls.iter().filter_map(|call| store_call(call, &component.context, begun, place, traces));
     spans.extend(calls);
+    spans.extend(finished.reviews.iter().map(|review| policy(review, finished, &component.context, place, traces)));
     spans.push(component.made(traces));
     spans
 }
@@ -135,6 +138,7 @@ fn request_attributes(finished: &Finished, method: Option<&'static str>) -> Vec<
     told.tell("tofu_state.request_id", Some(finished.request_id.clone()));
     told.tell("tofu_state.operation", Some(finished.operation()));
     told.tell("tofu_state.outcome", Some(finished.outcome().to_owned()));
+    told.tell("tofu_state.generation", Some(number(finished.generation)));
     told.tell("tofu_state.path", finished.state_path().map(str::to_owned));
     told.tell("tofu_state.caller.name", finished.caller.as_ref().map(|caller| caller.name.to_string()));
     told.tell("tofu_state.caller.kind", finished.caller.as_ref().map(Known::kind));
@@ -146,7 +150,6 @@ fn request_attributes(finished: &Finished, method: Option<&'static str>) -> Vec<
     told.tell("tofu_state.denied_by", event.denied_by.clone());
     told.tell("tofu_state.quarantined", event.quarantined.clone());
     told.tell("tofu_state.conflicts", Some(i64::from(event.conflicts)));
-    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     told.tell("tofu_state.serial.before", event.before.as_ref().map(|state| number(state.serial)));
     told.tell("tofu_state.serial.after", event.after.as_ref().map(|state| number(state.serial)));
     told.tell("tofu_state.size.before", event.before.as_ref().map(|state| number(state.size)));
@@ -182,6 +185,39 @@ fn store_call(
         status: if failed { Status::error(call.outcome) } else { Status::Unset },
     };
     Some(span.made(traces))
+}
+
+/// Not why it said so: its words may be a state's.
+fn policy(review: &Review, finished: &Finished, component: &SpanContext, place: &Place, traces: &Traces) -> SpanData {
+    let failed = review.verdict == Word::Error;
+    let mut told = Attributes::default();
+    told.tell("tofu_state.policy.name", Some(review.name.to_string()));
+    told.tell("tofu_state.policy.sha256", Some(review.digest.to_string()));
+    told.tell("tofu_state.policy.verdict", Some(review.verdict.as_str()));
+    told.tell("tofu_state.policy.refused", Some(review.refused));
+    told.tell("tofu_state.generation", Some(number(finished.generation)));
+    told.tell("error.type", failed.then_some("policy-failed"));
+    let label =
+        |(name, value): &(String, String)| KeyValue::new(format!("tofu_state.policy.label.{name}"), value.clone());
+    told.0.extend(review.labels.iter().map(label));
+    let span = Span {
+        context: within(&place.span, new_span_id()),
+        parent: Some(component),
+        kind: SpanKind::Internal,
+        // Names come from the operator's file.
+        name: format!("policy {}", review.name).into(),
+        began: review.began,
+        duration: review.duration,
+        attributes: told.0,
+        link: None,
+        status: if failed { Status::error("policy-failed") } else { Status::Unset },
+    };
+    span.made(traces)
+}
+
+/// What is counted without a sign, as OpenTelemetry has it.
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Another span of the same trace.
