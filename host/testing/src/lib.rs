@@ -11,6 +11,7 @@ pub mod cli;
 pub mod cluster;
 pub mod example;
 pub mod kubernetes;
+pub mod minisign;
 pub mod otlp;
 pub mod process;
 pub mod programs;

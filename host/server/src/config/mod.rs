@@ -9,7 +9,7 @@ mod store;
 mod traces;
 pub mod values;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -229,6 +229,20 @@ pub fn data_dir(source: &Source<'_>) -> Result<PathBuf, Mistakes> {
     }
 }
 
+/// The policy file at `path` and what modules may come from, for `policy check`.
+///
+/// # Errors
+/// All mistakes at once.
+pub fn policy_sources(source: &Source<'_>, path: &Path) -> Result<Sources, Mistakes> {
+    let mut reading = Reading::new(source);
+    match modules(&mut reading) {
+        Some((registries, key)) if reading.is_clean() => {
+            Ok(Sources { protocol: ProtocolSource::BuiltIn, policies: Some(path.to_owned()), registries, key })
+        }
+        _ => Err(reading.mistakes()),
+    }
+}
+
 /// With a token just made, only this machine may connect: so that is the default then.
 fn listen(r: &mut Reading<'_>, options: &Options) -> Option<Bind> {
     if options.make_token && r.given(&settings::LISTEN_ADDR).is_none() {
@@ -324,6 +338,14 @@ fn serve_tls(r: &mut Reading<'_>) -> Option<ServeTls> {
 
 fn sources(r: &mut Reading<'_>) -> Option<Sources> {
     let protocol = component(r);
+    let modules = modules(r);
+    let policies = policies(r);
+    let (registries, key) = modules?;
+    Some(Sources { protocol, policies, registries, key })
+}
+
+/// How registries are reached, and who signs what comes from anywhere.
+fn modules(r: &mut Reading<'_>) -> Option<(oci::Settings, Option<Key>)> {
     let cache = r.value(&settings::MODULE_CACHE_DIR, values::path);
     let credentials = r.value(&settings::OCI_CREDENTIALS_FILE, values::path);
     let ca = r.value(&settings::OCI_CACERT, values::path);
@@ -331,8 +353,7 @@ fn sources(r: &mut Reading<'_>) -> Option<Sources> {
         text.parse::<Key>()
             .map_err(|error| Wrong::new(error.to_string(), "write the second line of the .pub file that minisign made"))
     });
-    let policies = policies(r);
-    Some(Sources { protocol, policies, registries: oci::Settings { cache: cache?, credentials, ca }, key })
+    Some((oci::Settings { cache: cache?, credentials, ca }, key))
 }
 
 fn component(r: &mut Reading<'_>) -> ProtocolSource {

@@ -13,7 +13,7 @@ use super::smoke::{self, SmokeFailure};
 use super::source::{Contents, Found, Sources};
 use super::{Generation, Parts};
 use crate::oci::{self, PullError};
-use crate::policies::{self, Source, Wanted};
+use crate::policies::{self, Wanted};
 
 /// How long compiling may take. Nothing can end it: what takes longer is given up, and no other begins
 /// before it has ended.
@@ -22,20 +22,17 @@ const COMPILING: Duration = Duration::from_secs(60);
 /// Why no generation was made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoadError {
-    /// What the sources hold is wrong; it stays so until they change.
-    #[error("{0}")]
-    Wrong(String),
+    /// What the sources hold is wrong; it stays so until they change. Every mistake.
+    #[error("{}", .0.join("; "))]
+    Wrong(Vec<String>),
     /// It may go well another time.
     #[error("{0}")]
     Passing(String),
 }
 
 impl LoadError {
-    fn of_policy(self, name: &str) -> Self {
-        match self {
-            Self::Wrong(what) => Self::Wrong(format!("policy {name:?}: {what}")),
-            Self::Passing(what) => Self::Passing(format!("policy {name:?}: {what}")),
-        }
+    fn wrong(what: impl Into<String>) -> Self {
+        Self::Wrong(vec![what.into()])
     }
 }
 
@@ -67,17 +64,12 @@ impl Loader {
         known: &[Arc<Generation>],
     ) -> Result<Parts, LoadError> {
         let Contents { protocol, policies, policy_text } = contents;
-        let (bytes, protocol_source) = fetch(protocol.map_err(LoadError::Wrong)?, sources).await?;
-        let (mut all_wanted, mut modules, mut policy_sources) = (Vec::new(), Vec::new(), Vec::new());
-        for (wanted, found) in policies.map_err(LoadError::Wrong)? {
-            let (bytes, source) = fetch(found, sources).await.map_err(|error| error.of_policy(&wanted.name))?;
-            modules.push((wanted.source.clone(), bytes));
-            policy_sources.push(source);
-            all_wanted.push(wanted);
-        }
-        let guarded = policies::is_guarded(&all_wanted);
+        // All of it is there before anything is compiled.
+        let (bytes, protocol_source) = fetch(protocol.map_err(LoadError::wrong)?, sources).await?;
+        let Fetched { wanted, sources: policy_sources } = Fetched::of(policies, sources).await?;
+        let guarded = policies::is_guarded(wanted.iter().map(|(wanted, _)| wanted));
         let protocol = self.protocol(bytes, &protocol_source, known).await?;
-        let policies = self.policies(all_wanted, modules, known).await?;
+        let policies = self.policies(wanted, known).await?;
         if !guarded {
             tracing::warn!(
                 "no lineage-guard is enforced on all states: older states and those of others can be written"
@@ -87,25 +79,22 @@ impl Loader {
         Ok(Parts { protocol, protocol_source, policies, policy_sources, policy_text })
     }
 
-    async fn policies(
-        &self,
-        wanted: Vec<Wanted>,
-        modules: Vec<(Source, Bytes)>,
-        known: &[Arc<Generation>],
-    ) -> Result<Chain, LoadError> {
+    /// The policies of `sources` alone, checked as those of a generation are.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub async fn policies_alone(&self, sources: &Sources) -> Result<Chain, LoadError> {
+        let fetched = Fetched::of(sources.contents().policies, sources).await?;
+        self.policies(fetched.wanted, &[]).await
+    }
+
+    async fn policies(&self, wanted: Vec<(Wanted, Bytes)>, known: &[Arc<Generation>]) -> Result<Chain, LoadError> {
         let engine = self.engine.clone();
         let known: Vec<PolicyModule> = known
             .iter()
             .flat_map(|generation| generation.parts.policies.entries().map(|entry| entry.module.clone()))
             .collect();
-        self.blocking("POLICY_FILE", move || {
-            let bytes = |source: &Source| {
-                let found = modules.iter().find(|(known, _)| known == source);
-                found.map(|(_, bytes)| bytes.to_vec().into()).ok_or_else(|| "its module is missing".to_owned())
-            };
-            policies::chain_with(&engine, wanted, bytes, &known).map_err(|unmade| unmade.0.join("; "))
-        })
-        .await
+        self.blocking("POLICY_FILE", move || policies::chain(&engine, wanted, &known).map_err(|unmade| unmade.0)).await
     }
 
     async fn protocol(&self, bytes: Bytes, source: &str, known: &[Arc<Generation>]) -> Result<Protocol, LoadError> {
@@ -116,14 +105,14 @@ impl Loader {
         let engine = self.engine.clone();
         let compiled = self
             .blocking(&format!("the component {source}"), move || {
-                engine.load(&bytes).map_err(|error| error.to_string())
+                engine.load(&bytes).map_err(|error| vec![error.to_string()])
             })
             .await?;
         smoke::run(&compiled).await.map_err(|failure| {
             let told = format!("the protocol component {source} cannot be used: {failure}");
             match failure {
                 SmokeFailure::Busy => LoadError::Passing(told),
-                SmokeFailure::Wrong(_) => LoadError::Wrong(told),
+                SmokeFailure::Wrong(_) => LoadError::wrong(told),
             }
         })?;
         Ok(compiled)
@@ -133,7 +122,7 @@ impl Loader {
     async fn blocking<T: Send + 'static>(
         &self,
         what: &str,
-        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        work: impl FnOnce() -> Result<T, Vec<String>> + Send + 'static,
     ) -> Result<T, LoadError> {
         let Ok(permit) = Arc::clone(&self.one_at_a_time).try_acquire_owned() else {
             return Err(LoadError::Passing(format!("{what} waits: an earlier one is still being compiled")));
@@ -144,12 +133,47 @@ impl Loader {
         });
         match tokio::time::timeout(COMPILING, working).await {
             Ok(Ok(Ok(made))) => Ok(made),
-            Ok(Ok(Err(wrong))) => Err(LoadError::Wrong(format!("{what} cannot be used: {wrong}"))),
-            Ok(Err(error)) => Err(LoadError::Wrong(format!("{what} cannot be loaded: {error}"))),
+            Ok(Ok(Err(wrong))) => {
+                Err(LoadError::Wrong(wrong.iter().map(|wrong| format!("{what} cannot be used: {wrong}")).collect()))
+            }
+            Ok(Err(error)) => Err(LoadError::wrong(format!("{what} cannot be loaded: {error}"))),
             Err(_) => {
                 let seconds = COMPILING.as_secs();
-                Err(LoadError::Wrong(format!("{what} takes longer than {seconds} s to compile")))
+                Err(LoadError::wrong(format!("{what} takes longer than {seconds} s to compile")))
             }
+        }
+    }
+}
+
+/// The policies that are wanted, their modules fetched.
+struct Fetched {
+    wanted: Vec<(Wanted, Bytes)>,
+    /// Where the modules came from, in the same order.
+    sources: Vec<String>,
+}
+
+impl Fetched {
+    /// Fetches every module, or tells everything that is wrong with them.
+    async fn of(found: Result<Vec<(Wanted, Found)>, Vec<String>>, from: &Sources) -> Result<Self, LoadError> {
+        let mut fetched = Self { wanted: Vec::new(), sources: Vec::new() };
+        let (mut wrong, mut passing) = (Vec::new(), Vec::new());
+        for (wanted, found) in found.map_err(LoadError::Wrong)? {
+            let name = wanted.name.clone();
+            match fetch(found, from).await {
+                Ok((bytes, source)) => {
+                    fetched.wanted.push((wanted, bytes));
+                    fetched.sources.push(source);
+                }
+                Err(LoadError::Wrong(what)) => {
+                    wrong.extend(what.iter().map(|what| format!("policy {name:?}: {what}")));
+                }
+                Err(LoadError::Passing(what)) => passing.push(format!("policy {name:?}: {what}")),
+            }
+        }
+        match (wrong.is_empty(), passing.is_empty()) {
+            (true, true) => Ok(fetched),
+            (true, false) => Err(LoadError::Passing(passing.join("; "))),
+            (false, _) => Err(LoadError::Wrong(wrong)),
         }
     }
 }
@@ -161,7 +185,7 @@ async fn fetch(found: Found, sources: &Sources) -> Result<(Bytes, String), LoadE
         Found::File { bytes, signature, source } => (Bytes::from(bytes), signature, source),
         Found::Registry(reference) => {
             let pulled = oci::pull(&reference, &sources.registries, MAX_BYTES).await.map_err(|error| match error {
-                PullError::Wrong(what) => LoadError::Wrong(what),
+                PullError::Wrong(what) => LoadError::wrong(what),
                 PullError::Passing(what) => LoadError::Passing(what),
             })?;
             (pulled.bytes, pulled.signature, reference.to_string())
@@ -169,7 +193,7 @@ async fn fetch(found: Found, sources: &Sources) -> Result<(Bytes, String), LoadE
     };
     if let Some(key) = &sources.key {
         let checked = key.check(&bytes, signature.as_deref());
-        checked.map_err(|what| LoadError::Wrong(format!("the component {source} cannot be used: {what}")))?;
+        checked.map_err(|what| LoadError::wrong(format!("the component {source} cannot be used: {what}")))?;
     }
     Ok((bytes, source))
 }

@@ -66,44 +66,15 @@ pub(super) fn beside(path: &Path) -> Option<String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use base64::Engine;
-    use base64::prelude::BASE64_STANDARD;
-    use blake2::{Blake2b512, Digest};
-    use ring::signature::{Ed25519KeyPair, KeyPair};
+mod tests {
+    use tofu_state_testing::minisign::Signer;
 
     use super::*;
-
-    /// Signs as minisign does: <https://jedisct1.github.io/minisign/#signature-format>
-    pub(in crate::generations) struct Signer {
-        pair: Ed25519KeyPair,
-        number: [u8; 8],
-    }
-
-    impl Signer {
-        pub(in crate::generations) fn new(seed: u8) -> Self {
-            Self { pair: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap(), number: [seed; 8] }
-        }
-
-        pub(in crate::generations) fn key(&self) -> Key {
-            let public = [&b"Ed"[..], &self.number, self.pair.public_key().as_ref()].concat();
-            BASE64_STANDARD.encode(public).parse().unwrap()
-        }
-
-        pub(in crate::generations) fn sign(&self, bytes: &[u8]) -> String {
-            let signature = self.pair.sign(&Blake2b512::digest(bytes));
-            let comment = "a test";
-            let all = self.pair.sign(&[signature.as_ref(), comment.as_bytes()].concat());
-            let line = BASE64_STANDARD.encode([&b"ED"[..], &self.number, signature.as_ref()].concat());
-            let last = BASE64_STANDARD.encode(all);
-            format!("untrusted comment: signature\n{line}\ntrusted comment: {comment}\n{last}\n")
-        }
-    }
 
     #[test]
     fn only_what_the_key_has_signed() {
         let signer = Signer::new(1);
-        let key = signer.key();
+        let key: Key = signer.public_key().parse().unwrap();
         let signature = signer.sign(b"component");
         assert_eq!(key.check(b"component", Some(&signature)), Ok(()));
         let refused = |bytes: &[u8], signature: Option<&str>| key.check(bytes, signature).unwrap_err();

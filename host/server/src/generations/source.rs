@@ -93,8 +93,8 @@ pub(super) enum Found {
 pub(super) struct Contents {
     /// The protocol component, or what is wrong with its source.
     pub(super) protocol: Result<Found, String>,
-    /// The policies in order, or what is wrong with their file or modules.
-    pub(super) policies: Result<Vec<(Wanted, Found)>, String>,
+    /// The policies in order, or everything that is wrong with their file or modules.
+    pub(super) policies: Result<Vec<(Wanted, Found)>, Vec<String>>,
     /// What stands in the file of policies.
     pub(super) policy_text: String,
 }
@@ -130,17 +130,18 @@ impl Sources {
             }
             Some(path) => match file::read(path) {
                 Ok(text) => (self.wanted(&text, path.parent().unwrap_or(Path::new(""))), text),
-                Err(error) => (Err(format!("cannot be read: {error}")), String::new()),
+                Err(error) => (Err(vec![format!("cannot be read: {error}")]), String::new()),
             },
         };
         let named = self.policies.as_deref().unwrap_or(Path::new("")).display();
-        let policies = policies.map_err(|error| format!("POLICY_FILE {named}: {error}"));
+        let policies = policies
+            .map_err(|mistakes| mistakes.iter().map(|mistake| format!("POLICY_FILE {named}: {mistake}")).collect());
         Contents { protocol, policies, policy_text }
     }
 
     /// What a file of policies in `folder` wants, and what is there of it.
-    fn wanted(&self, text: &str, folder: &Path) -> Result<Vec<(Wanted, Found)>, String> {
-        let wanted = policies::parse(text).map_err(|mistakes| mistakes.join("; "))?;
+    fn wanted(&self, text: &str, folder: &Path) -> Result<Vec<(Wanted, Found)>, Vec<String>> {
+        let wanted = policies::parse(text)?;
         let mut found = Vec::new();
         let mut mistakes = Vec::new();
         for wanted in wanted {
@@ -149,7 +150,7 @@ impl Sources {
                 Err(what) => mistakes.push(format!("policy {:?}: {what}", wanted.name)),
             }
         }
-        if mistakes.is_empty() { Ok(found) } else { Err(mistakes.join("; ")) }
+        if mistakes.is_empty() { Ok(found) } else { Err(mistakes) }
     }
 
     fn module(&self, source: &Source, folder: &Path) -> Result<Found, String> {
@@ -197,7 +198,7 @@ impl Contents {
         }
         match &self.policies {
             Ok(policies) => policies.iter().for_each(|(_, module)| found(module)),
-            Err(error) => errors.push(error),
+            Err(mistakes) => errors.extend(mistakes),
         }
         add(self.policy_text.as_bytes());
         errors.into_iter().for_each(|error| add(error.as_bytes()));

@@ -67,9 +67,9 @@ impl PolicyFile {
 
 /// Whether the guard of serials and lineages is enforced on all states.
 #[must_use]
-pub fn is_guarded(wanted: &[Wanted]) -> bool {
+pub fn is_guarded<'a>(wanted: impl IntoIterator<Item = &'a Wanted>) -> bool {
     let guard = Source::BuiltIn(LINEAGE_GUARD.to_owned());
-    wanted.iter().any(|wanted| wanted.source == guard && wanted.mode == Mode::Enforce && wanted.paths.is_none())
+    wanted.into_iter().any(|wanted| wanted.source == guard && wanted.mode == Mode::Enforce && wanted.paths.is_none())
 }
 
 /// One `[[policy]]`, checked as far as it can be without its module.

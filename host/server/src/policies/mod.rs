@@ -4,4 +4,4 @@ pub mod file;
 pub mod make;
 
 pub use file::{PolicyFile, Source, Wanted, is_guarded, parse};
-pub use make::{Unmade, chain, chain_with, default_chain, default_text, local};
+pub use make::{Unmade, chain, default_text};

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use reqwest::Method;
 use serde_json::json;
-use tofu_state_component::testing::FAULTY;
+use tofu_state_component::testing::{FAULTY, FAULTY_POLICY};
 use tofu_state_component::{BUILT_IN, MAX_BYTES};
 use tofu_state_server::oci::{self, PullError, Reference};
+use tofu_state_testing::certificates::Authority;
+use tofu_state_testing::minisign::Signer;
 use tofu_state_testing::registry::{Auth, PASSWORD, Registry, USER};
 use tofu_state_testing::server::{Server, TOKEN, http};
 
@@ -122,6 +125,90 @@ async fn redirects_lead_to_this_machine_or_over_tls_and_come_to_an_end() {
     let reference = plain.push("team/rules", FAULTY, json!({})).await;
     let refused = pull(&reference, &settings).await.unwrap_err().to_string();
     assert!(refused.contains("plain HTTP"), "{refused}");
+}
+
+/// Only the authority that is named is trusted, and nothing is asked in clear text where one is.
+#[tokio::test]
+async fn a_private_authoritys_registry_is_asked_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let (certificate, key) = authority.issue().write(folder.path());
+    let registry = Registry::start_tls(&certificate, &key).await;
+    let reference = registry.push("team/rules", FAULTY, json!({})).await;
+    let trusting = |ca: PathBuf| oci::Settings { ca: Some(ca), ..settings(folder.path()) };
+    let another = Authority::new();
+    let refused = pull(&reference, &trusting(another.file())).await.unwrap_err();
+    assert!(matches!(&refused, PullError::Passing(what) if what.contains("certificate")), "{refused:?}");
+    assert!(wrong(pull(&reference, &trusting(key)).await).contains("OCI_CACERT"), "a key is no certificate");
+    assert_eq!(pull(&reference, &trusting(authority.file())).await.unwrap(), FAULTY, "{}", registry.log());
+}
+
+/// Policies from a registry with TLS, each signed in its manifest: as `policy check` and as a server take them.
+#[tokio::test]
+async fn policies_from_a_registry_are_checked_and_serve_if_the_key_has_signed_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (authority, signer) = (Authority::new(), Signer::new(3));
+    let (certificate, key) = authority.issue().write(folder.path());
+    let registry = Registry::start_tls(&certificate, &key).await;
+    let module = FAULTY_POLICY;
+    let push = async |signature: Option<String>| {
+        let annotations = signature.map_or(json!({}), |signature| json!({"org.tofu-state.minisig": signature}));
+        registry.push("team/policies", module, annotations).await
+    };
+    let signed = push(Some(signer.sign(module))).await;
+    let unsigned = push(None).await;
+    let forged = push(Some(Signer::new(4).sign(module))).await;
+    let file = folder.path().join("policies.toml");
+    let write = |references: &[&String]| {
+        let entry = |(number, reference): (usize, &&String)| {
+            format!("[[policy]]\nname = \"p{number}\"\noci = \"{reference}\"\nconfiguration = \"deny not-today\"\n")
+        };
+        std::fs::write(&file, references.iter().enumerate().map(entry).collect::<String>()).unwrap();
+    };
+    let environment = [
+        ("MODULE_PUBLIC_KEY", signer.public_key()),
+        ("MODULE_CACHE_DIR", folder.path().join("cache").display().to_string()),
+        ("OCI_CACERT", authority.file().display().to_string()),
+    ];
+    let check = async |environment: &[(&str, String)]| {
+        let mut command = std::process::Command::new(PROGRAM);
+        command.args(["policy", "check"]).arg(&file).env_clear().stdin(std::process::Stdio::null());
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.success(), printed)
+    };
+
+    // Every entry that is wrong is told.
+    write(&[&signed, &unsigned, &forged]);
+    let (fine, told) = check(&environment).await;
+    assert!(!fine && told.contains("policy \"p1\"") && told.contains("not signed"), "{told}");
+    assert!(told.contains("policy \"p2\"") && told.contains("not by MODULE_PUBLIC_KEY"), "{told}");
+    assert!(!told.contains("\"p0\""), "{told}");
+    write(&[&signed]);
+    let (fine, told) = check(&environment).await;
+    assert!(fine && told.contains("p0") && told.contains(&tofu_state_component::digest(module)), "{told}");
+    // Without the authority, this machine's registry is asked in clear text, which it does not speak.
+    std::fs::remove_dir_all(folder.path().join("cache")).unwrap();
+    let (fine, told) = check(&environment[..2]).await;
+    assert!(!fine && told.contains("p0") && told.contains("the registry"), "{told}");
+    let (fine, told) = check(&[("MODULE_PUBLIC_KEY", "nonsense".to_owned())]).await;
+    assert!(!fine && told.contains("MODULE_PUBLIC_KEY"), "{told}");
+
+    let serve = || {
+        let builder = Server::builder(PROGRAM).set("POLICY_FILE", &file);
+        environment.iter().fold(builder, |builder, (name, value)| builder.set(name, value))
+    };
+    let server = serve().start().await;
+    let denied = http().request(Method::from_bytes(b"LOCK").unwrap(), server.url("a/b")).bearer_auth(TOKEN);
+    let denied = denied.body(r#"{"ID":"i","Operation":"OperationTypeApply"}"#).send().await.unwrap();
+    assert_eq!(denied.status(), 423);
+    assert!(denied.text().await.unwrap().contains("not-today"));
+    let ready: serde_json::Value = http().get(server.admin_url("readyz")).send().await.unwrap().json().await.unwrap();
+    assert_eq!(ready["ready"], true, "{ready}");
+    write(&[&signed, &unsigned]);
+    let (_, log) = serve().fails().await;
+    assert!(log.contains("not signed"), "{log}");
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ use std::path::Path;
 use tofu_state_component::policies::{Chain, Mode, World};
 use tofu_state_component::{Allocation, Engine, Limits};
 
-use crate::cli::say;
-use crate::config::file;
+use crate::cli::{Flags, say};
+use crate::config::{self, file};
+use crate::generations::load::{LoadError, Loader};
 use crate::policies::make;
 
 /// What begins everything that is WebAssembly.
@@ -16,8 +17,8 @@ const MAGIC: &[u8] = b"\0asm";
 /// Checks a policy file, or a module. Returns whether a server would take it.
 ///
 /// # Errors
-/// Why the file cannot be read.
-pub(super) fn check(path: &Path, out: &mut impl Write, err: &mut impl Write) -> Result<bool, String> {
+/// Why the file cannot be read, or a setting's mistake.
+pub(super) fn check(path: &Path, flags: &Flags, out: &mut impl Write, err: &mut impl Write) -> Result<bool, String> {
     let unreadable = |error: std::io::Error| format!("{}: {error}", path.display());
     if begins_with_magic(path).map_err(unreadable)? {
         return module(path, out).map(|()| true);
@@ -25,15 +26,23 @@ pub(super) fn check(path: &Path, out: &mut impl Write, err: &mut impl Write) -> 
     let text = file::read(path).map_err(unreadable)?;
     let wanted = match crate::policies::parse(&text) {
         Ok(wanted) => wanted,
-        Err(mistakes) => return Ok(refuse(path, &mistakes, err)),
+        Err(mistakes) => {
+            let mistakes: Vec<_> =
+                mistakes.iter().map(|mistake| format!("POLICY_FILE {}: {mistake}", path.display())).collect();
+            return Ok(refuse(&mistakes, err));
+        }
     };
     if !crate::policies::is_guarded(&wanted) {
         say(err, "note: lineage-guard is not in force on all states: older states and those of other lineages pass");
     }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    match make::chain(&engine()?, wanted, make::local(folder)) {
+    let sources = flags.with_environment(|source| config::policy_sources(source, path));
+    let sources = sources.map_err(|mistakes| mistakes.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    match runtime.block_on(Loader::new(engine()?).policies_alone(&sources)) {
         Ok(chain) => list(&chain, out),
-        Err(unmade) => return Ok(refuse(path, &unmade.0, err)),
+        Err(LoadError::Wrong(mistakes)) => return Ok(refuse(&mistakes, err)),
+        Err(LoadError::Passing(what)) => return Ok(refuse(&[what], err)),
     }
     Ok(true)
 }
@@ -61,8 +70,8 @@ fn begins_with_magic(path: &Path) -> std::io::Result<bool> {
     Ok(head == MAGIC)
 }
 
-fn refuse(path: &Path, mistakes: &[String], err: &mut impl Write) -> bool {
-    mistakes.iter().for_each(|mistake| say(err, &format!("{}: {mistake}", path.display())));
+fn refuse(mistakes: &[String], err: &mut impl Write) -> bool {
+    mistakes.iter().for_each(|mistake| say(err, mistake));
     false
 }
 

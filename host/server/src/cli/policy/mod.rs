@@ -10,13 +10,14 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, value_parser};
 
-use super::say;
+use super::{Flags, argument, flags, say};
+use crate::config::settings::{self, Setting};
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Check a policy file, or a module, as a server does before it uses it.
-    Check(PathBuf),
+    /// Check a policy file, or a module, as a server with these settings does before it uses it.
+    Check(PathBuf, Flags),
     /// Let a module judge cases.
     Test(PathBuf, Format),
     /// Write a template for a module.
@@ -32,9 +33,13 @@ pub enum Format {
     Json,
 }
 
+/// The settings of a server that matter for a policy file.
+const SETTINGS: [&Setting; 4] =
+    [&settings::MODULE_PUBLIC_KEY, &settings::MODULE_CACHE_DIR, &settings::OCI_CREDENTIALS_FILE, &settings::OCI_CACERT];
+
 const CHECK_HELP: &str = "\
-Does all that a server does before it uses FILE: size, SHA-256, imports, instantiation, the module's own examples, its
-configuration. Lists every policy with its digest. FILE may also be a module (.wasm) alone: then its SHA-256 is printed
+Does all that a server does before it uses FILE: size, SHA-256, signature (with MODULE_PUBLIC_KEY), imports,
+instantiation, the module's own examples, its configuration. Modules from registries are pulled into MODULE_CACHE_DIR. Lists every policy with its digest. FILE may also be a module (.wasm) alone: then its SHA-256 is printed
 as an entry for a policy file. Status 0: a server would take it. Status 1: it would not, and every reason is told.";
 
 const TEST_HELP: &str = "\
@@ -61,6 +66,7 @@ pub fn subcommands() -> [clap::Command; 3] {
         clap::Command::new("check")
             .about("Check a policy file or a module, as a server does before it uses it")
             .long_about(CHECK_HELP)
+            .args(SETTINGS.map(argument))
             .arg(file("FILE")),
         clap::Command::new("test")
             .about("Let a module judge cases, and compare its verdicts with those expected")
@@ -78,7 +84,7 @@ pub fn subcommands() -> [clap::Command; 3] {
 pub fn interpret(name: &str, matches: &ArgMatches) -> Option<Task> {
     let file = || matches.get_one::<PathBuf>("file").cloned();
     match name {
-        "check" => Some(Task::Check(file()?)),
+        "check" => Some(Task::Check(file()?, flags(matches, &SETTINGS))),
         "test" => {
             let json = matches.get_one::<String>("format").is_some_and(|format| format == "json");
             Some(Task::Test(file()?, if json { Format::Json } else { Format::Text }))
@@ -91,7 +97,7 @@ pub fn interpret(name: &str, matches: &ArgMatches) -> Option<Task> {
 /// Does it. Returns whether all is well; what is not has been told.
 pub fn perform(task: &Task, out: &mut impl Write, err: &mut impl Write) -> bool {
     let done = match task {
-        Task::Check(file) => check::check(file, out, err),
+        Task::Check(file, flags) => check::check(file, flags, out, err),
         Task::Test(file, format) => run::test(file, *format, out),
         Task::New(name) => new::create(std::path::Path::new("."), name, out).map(|()| true),
     };

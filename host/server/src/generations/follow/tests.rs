@@ -8,10 +8,10 @@ use tempfile::TempDir;
 use tofu_state_component::testing::{FAULTY, REACHING};
 use tofu_state_component::{BUILT_IN, Engine, Limits, digest};
 
-use super::super::signature::tests::Signer;
 use super::super::source::ProtocolSource;
 use super::*;
 use crate::oci;
+use tofu_state_testing::minisign::Signer;
 
 fn engine() -> Engine {
     let limits = Limits { computing: Duration::from_millis(500), concurrency: 8, ..Limits::default() };
@@ -171,7 +171,7 @@ async fn with_a_key_only_what_it_has_signed_serves() {
     let [one, two] = [b'1', b'2'].map(|name| variant(BUILT_IN, name));
     mount.publish("..1", &one);
     fs::write(mount.at("component.wasm.minisig"), signer.sign(&one)).unwrap();
-    let sources = Sources { key: Some(signer.key()), ..mount.sources() };
+    let sources = Sources { key: Some(signer.public_key().parse().unwrap()), ..mount.sources() };
     let mut follower = first(sources, Loader::new(engine()), Arc::new(Metrics::new().unwrap())).await.unwrap();
     mount.publish("..2", &two);
     assert!(follower.look(None).await.unwrap_err().contains("MODULE_PUBLIC_KEY"));
