@@ -5,6 +5,7 @@
 
 use std::env;
 use std::error::Error;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -137,6 +138,7 @@ impl Nested {
         }
         let status = cargo
             .current_dir(&self.workspace)
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags())
             .args(["build", "--locked", "--profile", "guest", "--target", TARGET])
             .arg("--target-dir")
             .arg(&self.target_dir)
@@ -146,6 +148,26 @@ impl Nested {
             return Ok(());
         }
         Err(format!("`cargo build {}` failed; cargo's messages stand above", options.join(" ")).into())
+    }
+
+    /// Flags for the compiler, as cargo takes them: no component names a folder of the machine that built it, so two
+    /// machines with the same compiler build the same bytes, which have the same digest.
+    fn flags(&self) -> OsString {
+        let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+        let cargo_home = cargo_home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+        let workspace = self.workspace.canonicalize().ok();
+        let mut flags = OsString::new();
+        for (folder, name) in [(workspace, "/src"), (cargo_home, "/cargo")] {
+            let Some(folder) = folder else { continue };
+            if !flags.is_empty() {
+                flags.push("\u{1f}");
+            }
+            flags.push("--remap-path-prefix=");
+            flags.push(folder);
+            flags.push("=");
+            flags.push(name);
+        }
+        flags
     }
 
     /// Puts the component that was built of `package` into `OUT_DIR` as `name`.
