@@ -107,12 +107,18 @@ async fn an_apply_is_one_trace_through_two_servers() {
     }
 }
 
-/// A request's component has made its store calls, and each has told OpenBao which trace it is a part of.
+/// A request's component has made its store calls, and each has told OpenBao which trace it is a part of. Policies
+/// were asked within it, too.
 fn parts_are_right(request: &Span, run: &[&Span], lock: &Span, heard: &str) {
     let children = |id: &str| run.iter().filter(|span| span.parent.as_deref() == Some(id)).collect::<Vec<_>>();
     let components: Vec<_> = children(&request.id).into_iter().filter(|span| span.name == "component").collect();
     assert_eq!(components.len(), 1, "{request:?}");
-    let calls = children(&components[0].id);
+    let (policies, calls): (Vec<_>, Vec<_>) =
+        children(&components[0].id).into_iter().partition(|span| span.name.starts_with("policy "));
+    for policy in policies {
+        assert_eq!(policy.attribute("tofu_state.policy.verdict"), "allow", "{policy:?}");
+        assert_eq!(policy.attribute("tofu_state.generation"), "1", "{policy:?}");
+    }
     assert!(!calls.is_empty(), "{request:?}");
     for call in calls {
         assert!(call.name.starts_with("store ") && call.attribute("db.system.name") == "openbao", "{call:?}");
