@@ -113,7 +113,7 @@ fn parts_are_right(request: &Span, run: &[&Span], lock: &Span, heard: &str) {
     let children = |id: &str| run.iter().filter(|span| span.parent.as_deref() == Some(id)).collect::<Vec<_>>();
     let components: Vec<_> = children(&request.id).into_iter().filter(|span| span.name == "component").collect();
     assert_eq!(components.len(), 1, "{request:?}");
-    let (policies, calls): (Vec<_>, Vec<_>) =
+    let (policies, calls): (Vec<&&Span>, Vec<&&Span>) =
         children(&components[0].id).into_iter().partition(|span| span.name.starts_with("policy "));
     for policy in policies {
         assert_eq!(policy.attribute("tofu_state.policy.verdict"), "allow", "{policy:?}");
