@@ -14,8 +14,9 @@ use crate::outside::Blob;
 const MAX_DEPTH: u32 = 10_000;
 /// The longest lineage or version text in bytes; a lineage is a UUID of 36.
 const MAX_TEXT_BYTES: u64 = 1024;
-/// How much is fetched from the host at once.
-const PIECE_BYTES: u32 = 256 * 1024;
+/// How much is fetched from the host at once. Little, because every page that one instance writes is reset for each
+/// that comes after it in the same place: a large buffer would slow down requests that need none.
+const PIECE_BYTES: u32 = 16 * 1024;
 
 /// A state's header.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,10 @@
 //! One call: a permit, an instance of its own, and a task that ends when the call does.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
@@ -23,31 +25,47 @@ impl Protocol {
     /// See [`Failure`]. All but [`Failure::Busy`] are logged here, where they are seen also when the
     /// caller has gone away.
     pub async fn handle(&self, request: Request, around: Surroundings) -> Result<Reply, Failure> {
-        self.measured(request, around).await.0
+        let call = self.begin(request, around).await.map_err(|(failure, _)| failure)?;
+        let ended = tokio::spawn(call.in_current_span()).await;
+        ended.map_or_else(
+            |_| Err(Failure::Trapped("the runtime ended before the call".to_owned())),
+            |(answer, _)| answer,
+        )
     }
 
-    /// As [`handle`](Self::handle), and how long its parts took.
+    /// As [`handle`](Self::handle), and how long its parts took; but in no task of its own. Who calls this sees to it
+    /// that the future is polled to its end, in a task that nobody aborts. A request that is handed to one task more
+    /// and back often wakes another thread for it.
     pub async fn measured(&self, request: Request, around: Surroundings) -> (Result<Reply, Failure>, Times) {
+        match self.begin(request, around).await {
+            Ok(call) => call.await,
+            Err((failure, times)) => (Err(failure), times),
+        }
+    }
+
+    /// Waits for a permit; the call that is then to be made.
+    async fn begin(
+        &self,
+        request: Request,
+        around: Surroundings,
+    ) -> Result<impl Future<Output = (Result<Reply, Failure>, Times)> + Send + use<>, (Failure, Times)> {
         let shared = &self.loaded.shared;
         let arrived = Instant::now();
         let deadline = arrived + shared.limits.deadline;
         let permit = self.permit().await;
         let times = Times { queued: arrived.elapsed(), ..Times::default() };
-        let permit = match permit {
-            Ok(permit) => permit,
-            Err(failure) => return (Err(failure), times),
-        };
-        let loaded = Arc::clone(&self.loaded);
-        let task = shared.calls.spawn(finish(loaded, request, around, deadline, permit).in_current_span());
-        match task.await {
-            Ok((answer, ran)) => (answer, Times { queued: times.queued, ..ran }),
-            Err(error) if error.is_panic() => {
-                let failure = Failure::Trapped("the host's part of the call panicked".to_owned());
-                tracing::error!(%failure, "call failed");
-                (Err(failure), times)
+        let permit = permit.map_err(|failure| (failure, times))?;
+        let call = finish(Arc::clone(&self.loaded), request, around, deadline, permit);
+        let call = shared.calls.track_future(AssertUnwindSafe(call).catch_unwind());
+        Ok(async move {
+            // What a panic leaves half-done is the call's own: its instance, which is dropped.
+            if let Ok((answer, ran)) = call.await {
+                return (answer, Times { queued: times.queued, ..ran });
             }
-            Err(_) => (Err(Failure::Trapped("the runtime ended before the call".to_owned())), times),
-        }
+            let failure = Failure::Trapped("the host's part of the call panicked".to_owned());
+            tracing::error!(%failure, "call failed");
+            (Err(failure), times)
+        })
     }
 
     pub(crate) async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {

@@ -46,6 +46,23 @@ async fn one_run_from_lock_to_unlock() {
     assert_eq!((reply.status, reply.event.operation), (200, Operation::Unlock));
 }
 
+/// Its stack is small: what a caller can nest may not run over it.
+#[tokio::test]
+async fn deeply_nested_bodies_are_read_or_refused() {
+    let protocol = Engine::new(small_limits()).unwrap().load(BUILT_IN).unwrap();
+    let store = Arc::new(Memory::new());
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let state = |depth| STATE.replace("\"resources\":[]", &format!("\"resources\":{}", nested(depth)));
+    let lock = |depth| LOCK.replace("\"Path\":\"\"", &format!("\"Path\":\"\",\"More\":{}", nested(depth)));
+    for (method, body, status) in
+        [("POST", state(9_000), 200), ("POST", state(20_000), 400), ("LOCK", lock(20_000), 200)]
+    {
+        let request = Request { method: method.to_owned(), ..request_with("g/p", body.into()) };
+        let reply = protocol.handle(request, around(store.clone())).await.unwrap();
+        assert_eq!(reply.status, status, "{method}");
+    }
+}
+
 #[test]
 fn its_routes_say_what_the_host_must_know() {
     let protocol = Engine::new(small_limits()).unwrap().load(BUILT_IN).unwrap();
