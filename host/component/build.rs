@@ -5,7 +5,7 @@
 
 use std::env;
 use std::error::Error;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -155,19 +155,15 @@ impl Nested {
     fn flags(&self) -> OsString {
         let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
         let cargo_home = cargo_home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
-        let workspace = self.workspace.canonicalize().ok();
-        let mut flags = OsString::new();
-        for (folder, name) in [(workspace, "/src"), (cargo_home, "/cargo")] {
-            let Some(folder) = folder else { continue };
-            if !flags.is_empty() {
-                flags.push("\u{1f}");
-            }
-            flags.push("--remap-path-prefix=");
-            flags.push(folder);
-            flags.push("=");
-            flags.push(name);
-        }
-        flags
+        let folders = [(self.workspace.canonicalize().ok(), "/src"), (cargo_home, "/cargo")];
+        let flags = folders.into_iter().filter_map(|(folder, name)| {
+            let mut flag = OsString::from("--remap-path-prefix=");
+            flag.push(folder?);
+            flag.push("=");
+            flag.push(name);
+            Some(flag)
+        });
+        flags.collect::<Vec<_>>().join(OsStr::new("\u{1f}"))
     }
 
     /// Puts the component that was built of `package` into `OUT_DIR` as `name`.

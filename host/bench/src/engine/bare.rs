@@ -11,7 +11,7 @@ use super::Callee;
 
 /// An epoch that never comes.
 const NEVER: u64 = u64::MAX / 2;
-/// As `host/component/src/engine.rs` has them.
+/// As `engine.rs` and `settings.rs` in `host/component/src` have them.
 const STACK_BYTES: usize = 2 << 20;
 const WASM_STACK_BYTES: usize = 512 << 10;
 const MEMORY_BYTES: usize = 64 << 20;
