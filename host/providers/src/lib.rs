@@ -1,3 +1,21 @@
 //! Provider lock files at scale, and the provider mirror.
 //!
-//! A wall of the house that a later issue fills. It will not know WebAssembly.
+//! [`sources`] says where a provider is to be had; [`lockfile`] reads and writes `.terraform.lock.hcl` byte for byte as
+//! the command lines do. Nothing here knows WebAssembly.
+
+pub mod address;
+pub mod constraint;
+pub mod hash;
+pub mod lockfile;
+pub mod platform;
+pub mod problem;
+pub mod sources;
+pub mod version;
+
+pub use address::{Address, Style};
+pub use constraint::Constraints;
+pub use hash::Hash;
+pub use lockfile::{Lock, LockFile};
+pub use platform::Platform;
+pub use problem::Problem;
+pub use version::Version;
