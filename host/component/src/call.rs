@@ -68,6 +68,18 @@ impl Protocol {
         })
     }
 
+    /// As [`handle`](Self::handle), in the caller's own task: without a permit, a deadline, or a log. Dropped
+    /// half-way, the call ends there. It waits for nothing but the store, and needs no runtime: so whoever
+    /// answers the store's calls decides how far it gets.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn answer(&self, request: Request, around: Surroundings) -> Result<Reply, Failure> {
+        let reachable = Reachable { store: around.store, wait_until: None, policies: around.policies };
+        let mut store = Guest::fresh(&self.loaded.shared, self.loaded.allowance(), Some(reachable));
+        run(&self.loaded, request, &mut store).await
+    }
+
     pub(crate) async fn permit(&self) -> Result<OwnedSemaphorePermit, Failure> {
         let shared = &self.loaded.shared;
         match timeout(shared.limits.queueing, Arc::clone(&shared.gate).acquire_owned()).await {

@@ -9,7 +9,7 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::guest::{Guest, MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
-use crate::limits::{Allocation, Limits};
+use crate::limits::{Allocation, Limits, Metering};
 use crate::{bindings, policies, settings, ticker, wasi};
 
 /// Memory that an instance leaves behind in its slot, reset instead of unmapped. Together with
@@ -85,7 +85,9 @@ impl Engine {
         };
         let linker = linker(&wasmtime).map_err(EngineError::Wasmtime)?;
         let policy_linker = policies::linker(&wasmtime).map_err(EngineError::Wasmtime)?;
-        ticker::start(&wasmtime)?;
+        if limits.metering == Metering::Time {
+            ticker::start(&wasmtime)?;
+        }
         let gate = Arc::new(Semaphore::new(limits.concurrency as usize));
         let calls = TaskTracker::new();
         Ok(Self {
@@ -142,6 +144,9 @@ fn config(limits: &Limits, allocation: Allocation) -> Config {
         Allocation::OnDemand => 0,
     });
     config.async_stack_size(STACK_BYTES).max_wasm_stack(WASM_STACK_BYTES);
+    if limits.metering != Metering::Time {
+        config.epoch_interruption(false).consume_fuel(true);
+    }
     match allocation {
         Allocation::Pooling => {
             // Policies run while the protocol's instance waits, one at a time, on the same permit.

@@ -35,7 +35,7 @@ pub(crate) fn diagnose(error: &wasmtime::Error, guest: &Guest) -> Failure {
         return Failure::Busy;
     }
     let text = describe(error, guest);
-    if error.is::<OutOfTime>() {
+    if error.is::<OutOfTime>() || matches!(error.downcast_ref(), Some(Trap::OutOfFuel)) {
         Failure::Endless(text)
     } else if guest.memory.refused {
         Failure::OutOfMemory(text)

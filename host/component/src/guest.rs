@@ -12,6 +12,7 @@ use wasmtime_wasi::cli::WasiCliCtx;
 use crate::content::Content;
 use crate::engine::Shared;
 use crate::fault::{NothingReachable, OutOfTime, TooMuch};
+use crate::limits::Metering;
 use crate::messages::Messages;
 use crate::meter::Meter;
 use crate::policies::{Chain, Review};
@@ -98,6 +99,12 @@ impl Guest {
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(allowance.host_call_bytes);
         store.set_max_component_handles(MAX_RESOURCES);
+        if let Metering::Fuel(fuel) = shared.limits.metering {
+            if let Err(error) = store.set_fuel(fuel) {
+                tracing::error!(%error, "the engine was made to count fuel, and does not");
+            }
+            return store;
+        }
         let computing = allowance.computing;
         // Yielding lets other calls have the thread, and the hard deadline be seen.
         store.epoch_deadline_callback(move |_| {

@@ -39,7 +39,7 @@ pub use bindings::tofu_state::backend::types::{Caller, CallerKind, Rights, State
 pub use engine::{Engine, EngineError};
 pub use exchange::{Failure, Reply, ReplyBody, Request, Surroundings, Times};
 pub use form::{FormError, MAX_BYTES};
-pub use limits::{Allocation, Limits};
+pub use limits::{Allocation, Limits, Metering};
 pub use load::{LoadError, Protocol, digest};
 pub use locks::Unknown;
 

@@ -14,6 +14,16 @@ pub enum Allocation {
     OnDemand,
 }
 
+/// How a component's computing is bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metering {
+    /// By [`Limits::computing`]: cheap, and not the same twice. For serving.
+    Time,
+    /// By so many units of wasmtime's fuel, about one for each instruction, in each instance: the same in every
+    /// run of the same component. For exploring and replaying.
+    Fuel(u64),
+}
+
 /// What a call may use, and how many there may be at once.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -31,6 +41,8 @@ pub struct Limits {
     pub concurrency: u32,
     /// How instances get their memory; none: pooling, and on demand where that fails.
     pub allocation: Option<Allocation>,
+    /// How computing is bounded.
+    pub metering: Metering,
 }
 
 impl Default for Limits {
@@ -42,6 +54,7 @@ impl Default for Limits {
             memory_bytes: MEMORY_BYTES,
             concurrency: 256,
             allocation: None,
+            metering: Metering::Time,
         }
     }
 }

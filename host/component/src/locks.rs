@@ -30,8 +30,17 @@ impl Protocol {
     /// # Errors
     /// See [`Unknown`].
     pub async fn held_locks(&self, keys: &[Key], store: Arc<dyn Store>) -> Result<Vec<HeldLock>, Unknown> {
-        let loaded = &self.loaded;
         let _permit = self.permit().await?;
+        let deadline = self.loaded.shared.limits.deadline;
+        timeout(deadline, self.holders(keys, store)).await.unwrap_or(Err(Failure::Deadline.into()))
+    }
+
+    /// As [`held_locks`](Self::held_locks), without a permit or a deadline, and without the need of a runtime.
+    ///
+    /// # Errors
+    /// See [`Unknown`].
+    pub async fn holders(&self, keys: &[Key], store: Arc<dyn Store>) -> Result<Vec<HeldLock>, Unknown> {
+        let loaded = &self.loaded;
         let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
         let reachable = Reachable { store, wait_until: None, policies: Arc::new(Chain::default()) };
         let mut store = Guest::fresh(&loaded.shared, loaded.allowance(), Some(reachable));
@@ -40,10 +49,9 @@ impl Protocol {
             let instance = loaded.pre.instantiate_async(&mut store).await?;
             instance.tofu_state_backend_locks().call_held(&mut store, &keys).await
         };
-        match timeout(loaded.shared.limits.deadline, meter.charge(asking)).await {
-            Err(_) => Err(Failure::Deadline.into()),
-            Ok(Err(error)) => Err(fault::diagnose(&error, store.data()).into()),
-            Ok(Ok(held)) => held.map_err(|error| Unknown::Store(format!("{error:?}"))),
+        match meter.charge(asking).await {
+            Err(error) => Err(fault::diagnose(&error, store.data()).into()),
+            Ok(held) => held.map_err(|error| Unknown::Store(format!("{error:?}"))),
         }
     }
 }

@@ -201,7 +201,7 @@ mod tests {
     use std::time::SystemTime;
 
     fn manifest() -> Manifest {
-        let set = SetName::new(41, SystemTime::now());
+        let set = SetName::new(41, SystemTime::now(), [7; 10]);
         Manifest::new(set, 25, false, &Bytes::from_static(b"0123456789012345678901234"), 10)
     }
 

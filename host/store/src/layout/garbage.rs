@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use super::chunks::AT_ONCE;
 use super::envelope::{Broken, Envelope, Manifest};
 use super::sets::{self, SetName};
-use super::{Clock, Settings};
+use super::{Settings, Surroundings};
 use crate::history::Child;
 use crate::{Entry, Error, History, Key, Revision, Slot};
 
@@ -42,7 +42,7 @@ const MAX_REMEMBERED: usize = 4096;
 /// Removes garbage in the background.
 pub(super) struct Collector {
     store: Arc<dyn History>,
-    clock: Clock,
+    around: Surroundings,
     age: Duration,
     /// Whether sets are made here, and not only met.
     makes_sets: bool,
@@ -75,7 +75,7 @@ impl Collector {
     pub(super) fn new(store: Arc<dyn History>, settings: &Settings) -> Arc<Self> {
         Arc::new(Self {
             store,
-            clock: Arc::clone(&settings.clock),
+            around: settings.around.clone(),
             age: settings.garbage_age,
             makes_sets: settings.entry_bytes.is_some(),
             tasks: TaskTracker::new(),
@@ -92,6 +92,10 @@ impl Collector {
         self.tasks.reopen();
     }
 
+    fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        (self.around.background)(Box::pin(self.tasks.track_future(work)));
+    }
+
     /// A set of `key` was seen.
     pub(super) fn seen(&self, key: &Key) {
         self.remember(key, |known| known.has_sets = true);
@@ -104,7 +108,7 @@ impl Collector {
 
     /// A revision of `key` was written, naming this set. Tidies up if there may be something to do.
     pub(super) fn written(self: &Arc<Self>, key: &Key, revision: Revision, set: Option<SetName>) {
-        let now = (self.clock)();
+        let now = (self.around.clock)();
         let is_due = self.remember(key, |known| {
             known.has_sets |= set.is_some();
             if known.has_sets {
@@ -120,7 +124,7 @@ impl Collector {
             return;
         }
         let (collector, key) = (Arc::clone(self), key.clone());
-        self.tasks.spawn(async move {
+        self.in_background(async move {
             while let Ok(_turn) = collector.turns.acquire().await {
                 match collector.collect(&key).await {
                     Ok(Left::Nothing) => break,
@@ -140,7 +144,7 @@ impl Collector {
     pub(super) fn discard(self: &Arc<Self>, key: &Key, set: SetName, is_sent: bool) {
         self.seen(key);
         let (collector, key) = (Arc::clone(self), key.clone());
-        self.tasks.spawn(async move {
+        self.in_background(async move {
             let Ok(_turn) = collector.turns.acquire().await else { return };
             let is_needed = if is_sent { collector.may_be_named(&key, &set).await } else { Ok(false) };
             let done = match is_needed {
@@ -159,7 +163,7 @@ impl Collector {
     /// all that are old enough. `sets` and `named` are what there was before.
     pub(super) async fn deleted(&self, key: &Key, sets: Vec<SetName>, named: Option<SetName>) {
         self.remembered().remove(key);
-        let now = (self.clock)();
+        let now = (self.around.clock)();
         let old = sets.into_iter().filter(|set| set.is_older_than(self.age, now));
         let doomed: HashSet<SetName> = old.chain(named).collect();
         for set in doomed {
@@ -184,7 +188,7 @@ impl Collector {
 
     /// Removes what is garbage among the sets of `key`.
     async fn collect(&self, key: &Key) -> Result<Left, Error> {
-        let now = (self.clock)();
+        let now = (self.around.clock)();
         let mut sets = self.sets(key).await?;
         let is_empty = sets.is_empty();
         self.remember(key, |known| {

@@ -19,12 +19,14 @@ mod lent;
 mod pack;
 mod sets;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::join_all;
+use uuid::Uuid;
 
 use self::chunks::Trouble;
 use self::envelope::{Broken, Envelope, MAX_CONTENT_BYTES, Manifest};
@@ -57,6 +59,39 @@ const READS: usize = 4;
 /// Tells the time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
+/// Work that nobody waits for.
+pub type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What the layout reaches besides the store. All of it can be replaced, so that what a layout does depends on its
+/// calls and on the store's answers alone.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Tells how old garbage is.
+    pub clock: Clock,
+    /// Has work done in the background.
+    pub background: Arc<dyn Fn(Work) + Send + Sync>,
+    /// Ten random bytes: what tells two chunk sets of the same moment apart.
+    pub chance: Arc<dyn Fn() -> [u8; 10] + Send + Sync>,
+}
+
+impl Default for Surroundings {
+    /// The system's clock and randomness, and tasks of the tokio runtime that it is used in.
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemTime::now),
+            background: Arc::new(|work| drop(tokio::spawn(work))),
+            chance: Arc::new(|| {
+                let mut bytes = [0; 10];
+                let random = Uuid::new_v4().into_bytes();
+                // Four bits of the seventh and two of the ninth byte are no chance (RFC 9562).
+                let chance = random.into_iter().enumerate().filter(|(at, _)| !matches!(at, 6 | 8));
+                bytes.iter_mut().zip(chance).for_each(|(byte, (_, random))| *byte = random);
+                bytes
+            }),
+        }
+    }
+}
+
 /// How contents are to be laid out.
 #[derive(Clone)]
 pub struct Settings {
@@ -65,8 +100,8 @@ pub struct Settings {
     pub entry_bytes: Option<usize>,
     /// How old garbage is before it is removed.
     pub garbage_age: Duration,
-    /// What tells how old it is.
-    pub clock: Clock,
+    /// What the layout reaches besides the store.
+    pub around: Surroundings,
 }
 
 impl Settings {
@@ -85,7 +120,7 @@ impl Settings {
     /// Everything in one entry, however large: for memory.
     #[must_use]
     pub fn undivided() -> Self {
-        Self { entry_bytes: None, garbage_age: GARBAGE_AGE, clock: Arc::new(SystemTime::now) }
+        Self { entry_bytes: None, garbage_age: GARBAGE_AGE, around: Surroundings::default() }
     }
 }
 
@@ -93,7 +128,7 @@ impl Settings {
 pub struct Layout {
     store: Arc<dyn History>,
     entry_bytes: Option<usize>,
-    clock: Clock,
+    around: Surroundings,
     lending: Lending,
     collector: Arc<Collector>,
 }
@@ -103,8 +138,8 @@ impl Layout {
     #[must_use]
     pub fn new(store: Arc<dyn History>, settings: Settings) -> Self {
         let collector = Collector::new(Arc::clone(&store), &settings);
-        let Settings { entry_bytes, clock, .. } = settings;
-        Self { store, entry_bytes, clock, lending: Lending::default(), collector }
+        let Settings { entry_bytes, around, .. } = settings;
+        Self { store, entry_bytes, around, lending: Lending::default(), collector }
     }
 
     /// Waits until nothing goes on in the background: before the process ends, and in tests.
@@ -199,7 +234,7 @@ impl Layout {
         expected: Revision,
         chunk_bytes: usize,
     ) -> Result<Laid, Error> {
-        let set = SetName::new(expected, (self.clock)());
+        let set = SetName::new(expected, (self.around.clock)(), (self.around.chance)());
         let manifest = Arc::new(pack::manifest(set.clone(), size, zstd, stored.clone(), chunk_bytes).await?);
         if let Err(error) = chunks::write(&*self.store, key, &manifest, &stored, chunk_bytes).await {
             self.collector.discard(key, set, false);

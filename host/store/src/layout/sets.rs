@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use uuid::{NoContext, Timestamp, Uuid};
+use uuid::{Builder, Uuid};
 
 use crate::{Key, Revision};
 
@@ -35,10 +35,10 @@ impl fmt::Display for NoSet {
 
 impl SetName {
     /// A new one, for a write that expects this revision.
-    pub(super) fn new(expected: Revision, now: SystemTime) -> Self {
+    pub(super) fn new(expected: Revision, now: SystemTime, chance: [u8; 10]) -> Self {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let time = Timestamp::from_unix(NoContext, since.as_secs(), since.subsec_nanos());
-        Self { expected, id: Uuid::new_v7(time) }
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Self { expected, id: Builder::from_unix_timestamp_millis(millis, &chance).into_uuid() }
     }
 
     /// The revision that the write expected which the set was made for.
@@ -99,13 +99,13 @@ mod tests {
     #[test]
     fn a_name_tells_its_revision_and_age() {
         let made = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let set = SetName::new(41, made);
+        let set = SetName::new(41, made, [0; 10]);
         let again = SetName::try_from(set.to_string()).unwrap();
         assert_eq!((again.expected(), &again), (41, &set));
         assert!(again.is_older_than(Duration::from_secs(9), made + Duration::from_secs(10)));
         assert!(!again.is_older_than(Duration::from_secs(10), made + Duration::from_secs(10)));
         assert!(!again.is_older_than(Duration::ZERO, made - Duration::from_secs(10)), "another server's clock");
-        assert_ne!(SetName::new(41, made), set, "no name comes twice");
+        assert_ne!(SetName::new(41, made, [1; 10]), set, "no name comes twice");
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn chunks_lie_below_their_folders() {
         let key = Key::parse("a/b").unwrap();
-        let set = SetName::new(3, SystemTime::now());
+        let set = SetName::new(3, SystemTime::now(), [7; 10]);
         assert_eq!(folder(&key).unwrap().as_str(), ".chunks/a/b");
         assert_eq!(set_folder(&key, &set).unwrap().as_str(), format!(".chunks/a/b/{set}"));
         assert_eq!(chunk(&key, &set, 10).unwrap().as_str(), format!(".chunks/a/b/{set}/10"));

@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use tofu_state_store::embedded::{self, Embedded};
 use tofu_state_store::history::Child;
-use tofu_state_store::layout::{Clock, Settings};
+use tofu_state_store::layout::{Clock, Settings, Surroundings};
 use tofu_state_store::memory::Memory;
 use tofu_state_store::testing::suite;
 use tofu_state_store::{Entry, History, Key, Layout, Outcome, Retention, Revision, Slot, Store, Write};
@@ -56,7 +56,8 @@ impl Time {
 
     /// A layout on `store` with entries of [`ENTRY`] bytes.
     fn layout(&self, store: Arc<dyn History>) -> Layout {
-        Layout::new(store, Settings { entry_bytes: Some(ENTRY), clock: self.clock(), ..Settings::undivided() })
+        let around = Surroundings { clock: self.clock(), ..Surroundings::default() };
+        Layout::new(store, Settings { entry_bytes: Some(ENTRY), around, ..Settings::undivided() })
     }
 }
 

@@ -55,7 +55,10 @@ async fn contend(raw: Arc<dyn History>, writers: u64, turns: u64) {
         }
     }
     // Older than everything before it by a millisecond at least.
-    let last = Layout::new(raw.clone(), Settings { clock: later(), ..eager() });
+    let last = Layout::new(
+        raw.clone(),
+        Settings { around: Surroundings { clock: later(), ..Surroundings::default() }, ..eager() },
+    );
     put(&last, &turn(99, 0), newest.revision).await;
     last.settled().await;
     assert_eq!(sets(&*raw).await, named_sets(&*raw).await);
