@@ -4,6 +4,7 @@
 //! the command lines do. Nothing here knows WebAssembly.
 
 pub mod address;
+pub mod configuration;
 pub mod constraint;
 pub mod hash;
 pub mod lockfile;
