@@ -13,12 +13,13 @@ use tempfile::TempDir;
 
 use crate::process::{Process, eventually, free_ports};
 use crate::programs;
+use crate::secrets;
 
 /// How long a server may take to be ready. Two cores may be busy with other tests.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The root token of a dev server.
-const DEV_TOKEN: &str = "root";
+/// The root token of a dev server: nothing that would stand in a log for another reason, see [`crate::secrets`].
+const DEV_TOKEN: &str = "root-token-of-a-dev-server-51b7";
 
 /// One OpenBao server.
 pub struct Bao {
@@ -102,6 +103,8 @@ impl Bao {
     }
 
     fn new(scheme: &'static str, port: u16) -> Self {
+        // Whoever talks to it in this process must not log what opens it.
+        secrets::search_own_log();
         // Fails only where a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -129,6 +132,7 @@ impl Bao {
 
     async fn begin_dev(&mut self) {
         self.token = DEV_TOKEN.to_owned();
+        secrets::keep(DEV_TOKEN);
         self.arguments.push("-dev".to_owned());
         self.arguments.push(format!("-dev-root-token-id={DEV_TOKEN}"));
         self.arguments.push(format!("-dev-listen-address=127.0.0.1:{}", self.port));
@@ -235,6 +239,7 @@ impl Bao {
         assert!(status.is_success(), "sys/init answered {status}: {answer}");
         self.token = answer["root_token"].as_str().expect("a root token").to_owned();
         self.unseal_key = answer["keys"][0].as_str().map(str::to_owned);
+        secrets::keep(&self.token);
         self.unseal().await;
         self.until_health(&[200]).await;
     }
@@ -278,7 +283,9 @@ impl Bao {
         let wanted = json!({"policies": [name], "no_default_policy": !default_policy, "ttl": "1h"});
         let (status, answer) = self.api(Method::POST, "auth/token/create", Some(wanted)).await;
         assert!(status.is_success(), "the token was answered {status}: {answer}");
-        answer["auth"]["client_token"].as_str().expect("a token").to_owned()
+        let token = answer["auth"]["client_token"].as_str().expect("a token");
+        secrets::keep(token);
+        token.to_owned()
     }
 
     /// Writes a policy of these rules (HCL).
@@ -303,7 +310,9 @@ impl Bao {
     /// If that fails.
     pub async fn secret_id(&self, mount: &str, role: &str, settings: Value) -> String {
         let answer = self.ok(Method::POST, &format!("auth/{mount}/role/{role}/secret-id"), settings).await;
-        answer["data"]["secret_id"].as_str().expect("a secret ID").to_owned()
+        let secret_id = answer["data"]["secret_id"].as_str().expect("a secret ID");
+        secrets::keep(secret_id);
+        secret_id.to_owned()
     }
 
     /// The role ID of an AppRole role at `auth/<mount>/`.
@@ -389,5 +398,14 @@ impl Bao {
             wanted.contains(&status.as_u16()).then_some(())
         })
         .await;
+    }
+}
+
+impl Drop for Bao {
+    fn drop(&mut self) {
+        // A test that fails already says why.
+        if !std::thread::panicking() {
+            secrets::none_was_found();
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::programs;
+use crate::secrets::{self, IN_A_STATE};
 
 /// No command of a test takes longer, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -115,14 +116,15 @@ impl Cli {
     }
 
     /// Writes a configuration of `count` resources that need no provider from a registry, each with `input`
-    /// in its state, and an output of that name.
+    /// in its state, an output of that name, and one that is sensitive, see [`secrets`].
     ///
     /// # Panics
     /// If the disk refuses.
     pub fn resources(&self, count: usize, input: &str) {
         let text = format!(
             "resource \"terraform_data\" \"item\" {{\n  count = {count}\n  input = \"{input}\"\n}}\n\n\
-             output \"input\" {{\n  value = \"{input}\"\n}}\n"
+             output \"input\" {{\n  value = \"{input}\"\n}}\n\n\
+             output \"sensitive\" {{\n  value = \"{IN_A_STATE}\"\n  sensitive = true\n}}\n"
         );
         self.write("main.tf", &text);
     }
@@ -217,7 +219,11 @@ impl Run {
             );
             tokio::time::sleep(PAUSE).await;
         };
-        Output { command: self.command.clone(), code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
+        let output =
+            Output { command: self.command.clone(), code: status.code(), stdout: self.stdout(), stderr: self.stderr() };
+        // It shows what the server answers to what goes wrong.
+        secrets::look_in(&output.command, &output.stderr);
+        output
     }
 }
 

@@ -17,4 +17,5 @@ pub mod process;
 pub mod programs;
 pub mod prometheus;
 pub mod registry;
+pub mod secrets;
 pub mod server;

@@ -18,11 +18,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tonic::codec::CompressionEncoding;
-use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status};
 
+use crate::certificates::Issued;
 use crate::process::eventually;
+use crate::secrets;
 
 /// How long spans may take to arrive: a batch is sent every 5 s unless a test says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -79,6 +81,7 @@ impl Span {
 
 /// A collector on a port of its own. It ends when dropped.
 pub struct Collector {
+    scheme: &'static str,
     address: SocketAddr,
     kept: Arc<Kept>,
     manner: watch::Sender<Manner>,
@@ -106,21 +109,38 @@ impl Collector {
     /// # Panics
     /// If it cannot listen there.
     pub async fn start_at(address: SocketAddr) -> Self {
+        Self::serve(address, None).await
+    }
+
+    /// One that speaks TLS with this certificate, and nothing else.
+    ///
+    /// # Panics
+    /// If it cannot listen, or the certificate cannot be used.
+    pub async fn start_tls(issued: &Issued) -> Self {
+        let identity = Identity::from_pem(&issued.certificate, &issued.key);
+        Self::serve(SocketAddr::from(([127, 0, 0, 1], 0)), Some(ServerTlsConfig::new().identity(identity))).await
+    }
+
+    async fn serve(address: SocketAddr, tls: Option<ServerTlsConfig>) -> Self {
         let listener = TcpListener::bind(address).await.expect("a port for the collector");
         let address = listener.local_addr().expect("the collector's address");
         let kept = Arc::new(Kept::default());
         let manner = watch::Sender::new(Manner::Takes);
         let service = Service { kept: Arc::clone(&kept), manner: manner.subscribe() };
         let service = TraceServiceServer::new(service).accept_compressed(CompressionEncoding::Gzip);
-        let serving = Server::builder().add_service(service).serve_with_incoming(TcpIncoming::from(listener));
+        let (scheme, mut server) = match tls {
+            Some(tls) => ("https", Server::builder().tls_config(tls).expect("the collector's certificate")),
+            None => ("http", Server::builder()),
+        };
+        let serving = server.add_service(service).serve_with_incoming(TcpIncoming::from(listener));
         let task = tokio::spawn(async move { serving.await.expect("the collector serves") });
-        Self { address, kept, manner, task: task.abort_handle() }
+        Self { scheme, address, kept, manner, task: task.abort_handle() }
     }
 
     /// Where it listens, such as `http://127.0.0.1:31234`.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Does something else with what is sent from now on.
@@ -189,6 +209,7 @@ impl TraceService for Service {
             Manner::TakesAllBut(number) => number,
         };
         let mut spans = read(request.into_inner());
+        secrets::note_in("a span", &format!("{spans:?}"));
         let taken = spans.len().saturating_sub(usize::try_from(left_out).unwrap_or_default());
         spans.truncate(taken);
         self.kept.spans.lock().unwrap_or_else(PoisonError::into_inner).append(&mut spans);

@@ -34,6 +34,10 @@ pub(crate) fn behave(change: &Change, context: &Context) -> Verdict {
         "recurse" => deny(&recurse(0).to_string(), true),
         "eat" => eat(),
         "giant-reason" => deny(&"x".repeat(rest.parse().unwrap_or_default()), true),
+        "label" => {
+            let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
+            Verdict::Allow(vec![label(name, value)])
+        }
         "labels" => Verdict::Allow(vec![label("n", "v"); rest.parse().unwrap_or_default()]),
         "giant-labels" => Verdict::Allow(vec![label(&"ä".repeat(1000), &"ü\n".repeat(1000)); 3]),
         _ => Verdict::Allow(vec![label("operation", operation(change.operation))]),

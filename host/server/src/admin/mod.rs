@@ -1,11 +1,11 @@
 //! `/livez`, `/readyz` and `/metrics`, read-only, on an address of their own.
 //!
-//! Readiness fails for the server's own faults only: it drains, or the callers' tokens or the certificate have
-//! become wrong in their files, which shows nowhere else until it is too late. The store's state, and a
-//! certificate that has expired, stand in the body: if one
-//! sealed OpenBao made every replica unready, callers would get a refused connection and not the 503
-//! that tells them why. Neither does a component that cannot be used: the generation before it goes on serving, and
-//! the body and a metric say so.
+//! Readiness says whether requests are taken, and fails only once the server drains. What is wrong beside that
+//! stands in the body, in the log and in a metric with an alert: replicas share their store, and mostly their
+//! files, so they would all become unready at once, and callers would get a refused connection.
+//! - The store's state: a sealed OpenBao gives 503s that tell why.
+//! - Tokens, certificate, component or policies that have become wrong in their files: those from before go on
+//!   serving. (A server does not start with wrong ones, so a roll-out of them stops at the first replica.)
 
 pub mod commands;
 pub mod socket;
@@ -78,7 +78,7 @@ impl Admin {
             "wrong since they changed, the ones before are in use: the log says what is wrong"
         };
         let certificate = self.certificate();
-        let ready = !draining && tokens_current && certificate.as_ref().is_none_or(|standing| standing.current);
+        let ready = !draining;
         let certificate = certificate.map(|standing| json!({"current": standing.current, "detail": standing.detail}));
         let store = self.store.borrow().clone();
         let generation = self.generations.current();
@@ -107,8 +107,8 @@ impl Admin {
     }
 
     fn metrics(&self) -> Response<Full<Bytes>> {
-        if let Some(Standing { current, expires, .. }) = self.certificate() {
-            self.metrics.server.set_certificate(current, expires.unix_timestamp());
+        if let Some(standing) = self.certificate() {
+            self.metrics.server.set_certificate(&standing);
         }
         self.metrics.store.set_service_token_expiry(self.openbao.as_ref().and_then(|openbao| {
             let Ending::After(left) = openbao.token_ending() else { return None };

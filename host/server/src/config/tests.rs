@@ -159,6 +159,9 @@ fn where_audit_records_go() {
     assert_eq!(to("/var/log/audit").unwrap().audit, Some(Target::File("/var/log/audit".into(), rotation)));
 }
 
+/// A file that can be read, and holds neither a certificate nor a key.
+const NO_PEM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
 #[test]
 fn traces_are_off_without_an_endpoint_and_checked_all_the_same() {
     let read = |more: &[(&str, &str)]| read(&[&[TOKEN, ("STORE", "embedded")], more].concat());
@@ -180,6 +183,9 @@ fn traces_are_off_without_an_endpoint_and_checked_all_the_same() {
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", NO_PEM),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", NO_PEM),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", NO_PEM),
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/nowhere/key.pem"),
         ("OTEL_RESOURCE_ATTRIBUTES", "name"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),

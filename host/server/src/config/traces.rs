@@ -10,6 +10,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::{ExposeSecret, SecretString};
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
@@ -189,10 +191,9 @@ fn metadata(text: &str) -> Result<MetadataMap, Wrong> {
 
 /// The authorities that are trusted, and who we are.
 fn tls(r: &mut Reading<'_>) -> Option<ClientTlsConfig> {
-    let mut file = |setting| file(r, setting);
-    let authorities = file(&settings::OTEL_EXPORTER_OTLP_CERTIFICATE)?;
-    let certificate = file(&settings::OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE)?;
-    let key = file(&settings::OTEL_EXPORTER_OTLP_CLIENT_KEY)?;
+    let authorities = file(r, &settings::OTEL_EXPORTER_OTLP_CERTIFICATE, certificates)?;
+    let certificate = file(r, &settings::OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE, certificates)?;
+    let key = file(r, &settings::OTEL_EXPORTER_OTLP_CLIENT_KEY, private_key)?;
     let config = match authorities {
         Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
         None => ClientTlsConfig::new().with_native_roots(),
@@ -211,17 +212,35 @@ fn tls(r: &mut Reading<'_>) -> Option<ClientTlsConfig> {
     }
 }
 
-/// A file's content; `None` within if none is named.
-fn file(r: &mut Reading<'_>, setting: &Setting) -> Option<Option<String>> {
+/// A PEM file's content; `None` within if none is named. `holds` says what is wrong with it.
+fn file(
+    r: &mut Reading<'_>,
+    setting: &Setting,
+    holds: impl Fn(&[u8]) -> Result<(), &'static str>,
+) -> Option<Option<Vec<u8>>> {
     let name = for_traces(setting);
     if r.variable(&name).is_none() && r.given(setting).is_none() {
         return Some(None);
     }
     exporter(r, setting, |text| {
-        std::fs::read_to_string(text)
-            .map(Some)
-            .map_err(|error| Wrong::new(format!("cannot be read: {error}"), "name a readable PEM file"))
+        let wrong = |what: String| Wrong::new(what, "name a readable PEM file");
+        let pem = std::fs::read(text).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        holds(&pem).map_err(|what| wrong(what.to_owned()))?;
+        Ok(Some(pem))
     })
+}
+
+/// Certificates, one at least: without any, nobody would be trusted, and nothing would say so.
+fn certificates(pem: &[u8]) -> Result<(), &'static str> {
+    match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
+        Ok(found) if !found.is_empty() => Ok(()),
+        Ok(_) => Err("it holds no certificate"),
+        Err(_) => Err("not PEM"),
+    }
+}
+
+fn private_key(pem: &[u8]) -> Result<(), &'static str> {
+    PrivateKeyDer::from_pem_slice(pem).map(drop).map_err(|_| "it holds no private key that is not encrypted")
 }
 
 /// What this process is.

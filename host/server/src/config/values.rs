@@ -55,7 +55,7 @@ pub(super) fn bind(text: &str) -> Result<Bind, Wrong> {
 /// A duration such as `20s` or `1h 30m`, from `least` to `most`.
 pub(crate) fn duration(text: &str, least: Duration, most: Duration) -> Result<Duration, Wrong> {
     let show = humantime::format_duration;
-    let remedy = || format!("write a duration from {} to {}, such as `20s` or `15m`", show(least), show(most));
+    let remedy = || format!("write a duration from `{}` to `{}`", show(least), show(most));
     let value =
         humantime::parse_duration(text).map_err(|error| Wrong::new(format!("not a duration: {error}"), remedy()))?;
     if value < least {

@@ -11,6 +11,9 @@ pub(super) fn write(finished: &Finished) {
     let (forced, unlocked, conflicts) = (finished.forced(), finished.unlocked(), finished.conflicts());
     let (lock_id, trace_id) = (finished.lock_id(), finished.trace_id());
     let (denied_by, quarantined) = (finished.denied_by(), finished.quarantined());
+    // Of a stranger nothing else is known.
+    let peer = finished.peer.filter(|_| caller.is_none()).map(|peer| peer.ip().to_canonical().to_string());
+    let peer = peer.as_deref();
     let duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3;
     macro_rules! line {
         ($level:ident) => {
@@ -22,6 +25,7 @@ pub(super) fn write(finished: &Finished) {
                 status,
                 caller,
                 kind,
+                peer,
                 operation,
                 outcome,
                 forced,

@@ -56,6 +56,8 @@ pub struct Standing {
     pub detail: String,
     /// When the certificate in use expires.
     pub expires: OffsetDateTime,
+    /// How long it is valid altogether.
+    pub lifetime: time::Duration,
 }
 
 impl Tls {
@@ -105,7 +107,7 @@ impl Tls {
         } else {
             format!("the files are wrong since they changed, the pair before is in use ({validity}): {wrong}")
         };
-        Standing { current: wrong.is_empty(), detail, expires: pair.expires() }
+        Standing { current: wrong.is_empty(), detail, expires: pair.expires(), lifetime: pair.lifetime() }
     }
 }
 

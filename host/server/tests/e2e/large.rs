@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use tofu_state_testing::cli::Cli;
+use tofu_state_testing::secrets::IN_A_STATE;
 
 use crate::common::{Site, set_up};
 use crate::wire::Client;
@@ -10,7 +11,7 @@ use crate::wire::Client;
 pub(crate) fn large(serial: u64, megabytes: usize) -> Bytes {
     use std::fmt::Write;
     let mut text = format!(
-        r#"{{"version":4,"terraform_version":"1.12.6","serial":{serial},"lineage":"large","outputs":{{}},"resources":["#
+        r#"{{"version":4,"terraform_version":"1.12.6","serial":{serial},"lineage":"large","outputs":{{"sensitive":{{"value":"{IN_A_STATE}","type":"string","sensitive":true}}}},"resources":["#
     );
     let mut seed = serial;
     let mut number = 0u64;

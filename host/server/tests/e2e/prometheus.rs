@@ -86,10 +86,11 @@ fn names(query: &str) -> BTreeSet<String> {
 }
 
 /// What nothing in this test gives anything to tell: a token of the store, TLS, and a lock that was looked for long ago.
-const ABSENT: [&str; 5] = [
+const ABSENT: [&str; 6] = [
     "tofu_state_store_token_expiry_timestamp_seconds",
     "tofu_state_store_token_lifetime_seconds",
     "tofu_state_certificate_expiry_timestamp_seconds",
+    "tofu_state_certificate_lifetime_seconds",
     "tofu_state_certificate_current",
     "tofu_state_oldest_lock_timestamp_seconds",
 ];

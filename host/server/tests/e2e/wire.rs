@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tofu_state_testing::secrets::{self, IN_A_STATE};
 use tofu_state_testing::server::{Server, TOKEN, http};
 
 /// A client of one state. Each has connections of its own.
@@ -55,7 +56,11 @@ impl Client {
         let request = self.http.request(method, format!("{}{query}", self.url)).bearer_auth(&self.token);
         let response = request.body(body.into()).send().await?;
         let retry_after = response.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
-        Ok(Answer { status: response.status().as_u16(), retry_after, body: response.bytes().await? })
+        let answer = Answer { status: response.status().as_u16(), retry_after, body: response.bytes().await? };
+        if answer.status >= 400 {
+            secrets::look_in("an error's body", &String::from_utf8_lossy(&answer.body));
+        }
+        Ok(answer)
     }
 
     pub(crate) async fn get(&self) -> Result<Answer, reqwest::Error> {
@@ -90,7 +95,10 @@ pub(crate) fn lock_info(id: &str) -> String {
 pub(crate) fn state(serial: u64, entries: &[String]) -> Value {
     json!({
         "version": 4, "terraform_version": "1.12.6", "serial": serial, "lineage": "3f1c0a2e-test",
-        "outputs": {"entries": {"value": entries, "type": ["list", "string"]}},
+        "outputs": {
+            "entries": {"value": entries, "type": ["list", "string"]},
+            "sensitive": {"value": IN_A_STATE, "type": "string", "sensitive": true},
+        },
         "resources": [], "check_results": null,
     })
 }

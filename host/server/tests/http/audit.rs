@@ -83,6 +83,43 @@ async fn changes_and_denials_have_a_record_before_they_are_answered() {
 }
 
 #[tokio::test]
+async fn strangers_cannot_fill_the_audit_and_what_is_left_out_is_counted() {
+    const DENIALS: usize = 400;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.log");
+    let sha256 = hex::encode(tofu_state_server::access::tokens::digest(&"the-readers-token".into()));
+    let tokens = format!("[[token]]\nname=\"reader\"\nsha256=\"{sha256}\"\npaths=[\"a/*\"]\nrights=[\"read\"]\n");
+    let mut server = Server::start(Options { audit: to(&file), tokens, ..Options::default() }).await;
+    for number in 0..DENIALS {
+        let bearer = format!("Bearer wrong-{number}");
+        let headers: &[(&str, &str)] = if number % 2 == 0 { &[] } else { &[("authorization", &bearer)] };
+        let method = if number % 3 == 0 { "LOCK" } else { "GET" };
+        assert!([401, 403].contains(&ask(server.address, method, "/a/b", headers, b"{}").await.status));
+        if number % 100 == 99 {
+            // Who is known has a record each time, whether it is let in or not.
+            server.ask("POST", "/a/b", &state(number as u64, 1)).await;
+            for _ in 0..50 {
+                let known = [("authorization", "Bearer the-readers-token")];
+                assert_eq!(ask(server.address, "POST", "/a/b", &known, b"{}").await.status, 403);
+            }
+        }
+    }
+    let metrics = server.metrics_text();
+    server.auditing.take().unwrap().ended().await.unwrap();
+    let records = records(&file);
+    let by = |caller: Option<&str>| records.iter().filter(|record| record["caller"].as_str() == caller).count();
+    assert_eq!((by(Some("shared")), by(Some("reader"))), (4, 200));
+    let suppressed: u64 = records.iter().filter_map(|record| record["suppressed"].as_u64()).sum();
+    let strangers = records.iter().filter(|record| record["caller"].is_null() && record["status"].is_u64()).count();
+    assert_eq!(strangers + usize::try_from(suppressed).unwrap(), DENIALS);
+    // Those at once, and one more in each ten seconds that the test takes.
+    assert!((100..200).contains(&strangers), "{strangers}");
+    assert_eq!(records.last().unwrap()["operation"], "denials-suppressed");
+    assert!(metrics.contains(&format!("tofu_state_audit_denials_suppressed_total {suppressed}\n")), "{metrics}");
+    assert!(metrics.contains("tofu_state_audit_records_lost_total 0"), "{metrics}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_written_waits_and_then_comes_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let below = folder.path().join("below");

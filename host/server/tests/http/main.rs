@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod attack;
 mod audit;
 mod bodies;
 mod faults;

@@ -177,16 +177,28 @@ async fn a_wrong_pair_leaves_the_old_one_and_is_told_everywhere() {
 
     let (old, other) = (std::fs::read(site.folder.path().join("tls.crt")).unwrap(), site.authority.issue());
     std::fs::write(site.folder.path().join("tls.crt"), &other.certificate).unwrap();
-    eventually("not ready", PATIENCE, async || (site.ready().await.0 == 503).then_some(())).await;
-    let (_, ready) = site.ready().await;
+    eventually("the mistake", PATIENCE, async || {
+        (site.ready().await.1["certificate"]["current"] == false).then_some(())
+    })
+    .await;
+    // All replicas have the same files: were they not ready, nobody would be served any more.
+    let (status, ready) = site.ready().await;
+    assert_eq!((status, &ready["ready"]), (200, &true.into()), "{ready}");
     let detail = ready["certificate"]["detail"].as_str().unwrap();
     assert!(detail.contains("does not belong to the certificate"), "{detail}");
+    assert!(detail.contains("the pair before is in use (the certificate is valid until"), "{detail}");
+    let url = site.server.url("a/b");
+    assert_eq!(site.authority.http().get(url).bearer_auth(TOKEN).send().await.unwrap().status(), 404);
     assert!(site.metrics().await.contains("tofu_state_certificate_current 0"));
     assert!(site.server.log().contains("wrong: the old ones stay"), "{}", site.server.log());
     assert_eq!(site.authority.served(&site.server.host_and_port()).await.unwrap(), before);
 
     std::fs::write(site.folder.path().join("tls.crt"), old).unwrap();
-    eventually("ready again", PATIENCE, async || (site.ready().await.0 == 200).then_some(())).await;
+    eventually("the old pair again", PATIENCE, async || {
+        (site.ready().await.1["certificate"]["current"] == true).then_some(())
+    })
+    .await;
+    assert!(site.server.log().contains("are right again"), "{}", site.server.log());
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! The audit: one record for every change that was asked for, and for every denial.
+//! The audit: one record for every change that was asked for, and for every denial of somebody who is known.
+//! Denials of strangers have a bound, see [`strangers`]; how many were left out has a record, too.
 //!
 //! A request's record is written before the request is answered, in a thread of its own, so an answer that
 //! was sent has its record even if the server is killed next (a power cut can take what the file system has
@@ -10,6 +11,7 @@
 
 mod file;
 mod record;
+pub mod strangers;
 mod writer;
 
 use std::path::PathBuf;
@@ -19,7 +21,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
+use self::strangers::Strangers;
 use super::{Finished, Metrics};
 pub use file::Rotation;
 
@@ -28,6 +32,9 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many records wait in memory at most.
 pub const WAITING: usize = 10_000;
+
+/// How often it is told how many denials were left out, if any were.
+const TELLING: Duration = Duration::from_secs(60);
 
 /// How long the end of the server waits for the last records.
 const ENDING: Duration = Duration::from_secs(5);
@@ -45,12 +52,14 @@ pub enum Target {
 pub struct Audit {
     queue: mpsc::Sender<Message>,
     lost: Arc<AtomicU64>,
+    strangers: Arc<Strangers>,
     metrics: Arc<Metrics>,
 }
 
 /// The thread that writes.
 pub struct Writing {
     queue: mpsc::Sender<Message>,
+    strangers: Arc<Strangers>,
     /// The server ends: what cannot be written now will not be.
     ending: Arc<AtomicBool>,
     thread: JoinHandle<bool>,
@@ -68,6 +77,13 @@ struct Line {
     text: String,
     /// Told once it is written.
     written: oneshot::Sender<()>,
+}
+
+impl Line {
+    /// A record that nobody waits for.
+    fn unawaited(text: String) -> Self {
+        Self { text, written: oneshot::channel().0 }
+    }
 }
 
 /// A request's record on its way.
@@ -89,7 +105,7 @@ impl Pending {
 }
 
 impl Audit {
-    /// Begins to write to `target`.
+    /// Begins to write to `target`. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// A sentence: what is wrong with the file.
@@ -110,11 +126,22 @@ impl Audit {
             .name("audit".to_owned())
             .spawn(move || writer.run())
             .map_err(|error| format!("no thread for the audit: {error}"))?;
-        Ok((Self { queue: queue.clone(), lost, metrics }, Writing { queue, ending, thread }))
+        let strangers = Arc::new(Strangers::default());
+        tokio::spawn(tell(queue.downgrade(), Arc::clone(&strangers)));
+        let audit = Self { queue: queue.clone(), lost, strangers: Arc::clone(&strangers), metrics };
+        Ok((audit, Writing { queue, strangers, ending, thread }))
     }
 
     /// Hands a request's record to the writer, if it is to have one.
     pub(super) fn ended(&self, finished: &Finished) -> Pending {
+        match record::kind(finished) {
+            None => return Pending::NONE,
+            Some(record::Kind::Stranger) if !self.strangers.admit(Instant::now(), finished.received.into()) => {
+                self.metrics.audit.left_out();
+                return Pending::NONE;
+            }
+            Some(_) => {}
+        }
         let Some(text) = record::line(finished) else { return Pending::NONE };
         let (written, pending) = oneshot::channel();
         if self.queue.try_send(Message::Record(Line { text, written })).is_err() {
@@ -136,10 +163,13 @@ impl Writing {
     /// # Errors
     /// A sentence, if that takes too long.
     pub async fn ended(self) -> Result<(), String> {
-        let Self { queue, ending, thread } = self;
+        let Self { queue, strangers, ending, thread } = self;
         ending.store(true, Ordering::Relaxed);
         let ended = async move {
             // A writer that has ended already takes nothing more.
+            if let Some(text) = strangers.take().and_then(record::left_out) {
+                let _ = queue.send(Message::Record(Line::unawaited(text))).await;
+            }
             let _ = queue.send(Message::End).await;
             tokio::task::spawn_blocking(move || thread.join()).await
         };
@@ -149,5 +179,58 @@ impl Writing {
             Ok(_) => Err("the audit's writer has failed".to_owned()),
             Err(_) => Err("ended although not all audit records are written: they cannot be".to_owned()),
         }
+    }
+}
+
+/// Tells now and then how many denials were left out, until there is nobody left who could be denied.
+async fn tell(queue: mpsc::WeakSender<Message>, strangers: Arc<Strangers>) {
+    let mut ticks = tokio::time::interval(TELLING);
+    loop {
+        ticks.tick().await;
+        let Some(queue) = queue.upgrade() else { return };
+        let Some(left_out) = strangers.take() else { continue };
+        let line = record::left_out(left_out).map(Line::unawaited);
+        if line.is_none_or(|line| queue.try_send(Message::Record(line)).is_err()) {
+            strangers.put_back(left_out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::OffsetDateTime;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_left_out_is_told_each_minute_and_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.log");
+        let target = Target::File(file.clone(), Rotation { max_bytes: 1 << 20, keep: 1 });
+        let (audit, writing) = Audit::start(target, Arc::new(Metrics::new().unwrap())).unwrap();
+        let deny = |times: u32| {
+            for _ in 0..times {
+                let _ = audit.strangers.admit(Instant::now(), OffsetDateTime::UNIX_EPOCH);
+            }
+        };
+        deny(strangers::AT_ONCE + 5);
+        // The thread that writes has a clock of its own.
+        let told = async || loop {
+            tokio::time::advance(TELLING).await;
+            let text = std::fs::read_to_string(&file).unwrap();
+            if !text.is_empty() {
+                return text;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let text = told().await;
+        assert!(
+            text.contains(r#""operation":"denials-suppressed","suppressed":5,"since":"1970-01-01T00:00:00Z""#),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1, "it is told once");
+        deny(strangers::AT_ONCE + 200);
+        writing.ended().await.unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.lines().count() == 2 && text.ends_with("}\n"), "{text}");
     }
 }

@@ -6,6 +6,7 @@ use time::format_description::well_known::Rfc3339;
 use tofu_state_component::policies::Review;
 use tofu_state_component::{Operation, Right, StateHeader};
 
+use super::strangers::LeftOut;
 use crate::telemetry::Finished;
 use crate::telemetry::finished::Known;
 
@@ -121,12 +122,27 @@ struct Missing {
     missing: u64,
 }
 
-/// The record of a request, if it has one: whatever was to change something, however it ended, and
-/// every denial.
+/// Denials that have no record of their own.
+#[derive(Serialize)]
+struct Suppressed {
+    audit: u8,
+    time: String,
+    operation: &'static str,
+    suppressed: u64,
+    since: String,
+}
+
+/// Why a request has a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It was to change something, however it ended, or somebody who is known was denied.
+    Known,
+    /// Somebody who is not known was denied.
+    Stranger,
+}
+
+/// The record of a request.
 pub(super) fn line(finished: &Finished) -> Option<String> {
-    if !is_audited(finished) {
-        return None;
-    }
     let event = finished.event.as_ref();
     let record = Record {
         audit: FORMAT,
@@ -164,7 +180,14 @@ pub(super) fn missing(count: u64) -> Option<String> {
     text(&Missing { audit: FORMAT, time, operation: "audit-gap", missing: count })
 }
 
-fn is_audited(finished: &Finished) -> bool {
+/// The record that tells how many denials have none.
+pub(super) fn left_out(LeftOut { count, since }: LeftOut) -> Option<String> {
+    let (time, since) = (rfc3339(OffsetDateTime::now_utc()), rfc3339(since));
+    text(&Suppressed { audit: FORMAT, time, operation: "denials-suppressed", suppressed: count, since })
+}
+
+/// Why a request is to have a record; none: it is to have none.
+pub(super) fn kind(finished: &Finished) -> Option<Kind> {
     let asked = finished.event.as_ref().map(|event| event.operation);
     // What the route needs tells what was wanted also where the component did not come to say so.
     let is_change = match asked {
@@ -172,7 +195,12 @@ fn is_audited(finished: &Finished) -> bool {
         Some(Operation::None) | None => finished.right.is_some_and(|right| right != Right::Read),
         Some(_) => true,
     };
-    is_change || matches!(finished.status, 401 | 403)
+    match (&finished.caller, finished.status) {
+        (None, 401 | 403) => Some(Kind::Stranger),
+        (Some(_), 401 | 403) => Some(Kind::Known),
+        _ if is_change => Some(Kind::Known),
+        _ => None,
+    }
 }
 
 fn text<T: Serialize>(record: &T) -> Option<String> {

@@ -10,6 +10,7 @@ use super::{Make, Unknown};
 pub struct AuditMetrics {
     written: IntCounter,
     lost: IntCounter,
+    left_out: IntCounter,
     failures: IntCounter,
     working: Unknown,
     failing: AtomicBool,
@@ -22,6 +23,10 @@ impl AuditMetrics {
             lost: make.counter(
                 "tofu_state_audit_records_lost_total",
                 "Audit records lost, because they could not be written and no more of them could wait in memory.",
+            )?,
+            left_out: make.counter(
+                "tofu_state_audit_denials_suppressed_total",
+                "Denials of unknown callers without an audit record of their own, because there were too many.",
             )?,
             failures: make
                 .counter("tofu_state_audit_write_failures_total", "Attempts to write audit records that failed.")?,
@@ -57,6 +62,10 @@ impl AuditMetrics {
 
     pub(in crate::telemetry) fn lost(&self) {
         self.lost.inc();
+    }
+
+    pub(in crate::telemetry) fn left_out(&self) {
+        self.left_out.inc();
     }
 
     /// Whether records are being written, as far as is known; true where there is no audit.

@@ -3,6 +3,7 @@
 use prometheus::IntGauge;
 
 use super::{Make, Unknown, signed};
+use crate::tls::Standing;
 
 /// Metrics of the server itself.
 pub struct ServerMetrics {
@@ -11,6 +12,7 @@ pub struct ServerMetrics {
     tokens_current: IntGauge,
     certificate_current: Unknown,
     certificate_expiry: Unknown,
+    certificate_lifetime: Unknown,
 }
 
 impl ServerMetrics {
@@ -33,6 +35,10 @@ impl ServerMetrics {
                 "tofu_state_certificate_expiry_timestamp_seconds",
                 "When the certificate that states are served with expires; absent without TLS.",
             )?,
+            certificate_lifetime: make.unknown(
+                "tofu_state_certificate_lifetime_seconds",
+                "How long the certificate that states are served with is valid altogether; absent without TLS.",
+            )?,
         };
         // No server starts with tokens that are wrong.
         metrics.set_tokens_current(true);
@@ -45,10 +51,11 @@ impl ServerMetrics {
         self.body_memory_limit.set(signed(limit));
     }
 
-    /// Whether the certificate in use is the one in its file, and when it expires (seconds since 1970).
-    pub fn set_certificate(&self, current: bool, expires: i64) {
-        self.certificate_current.set(i64::from(current));
-        self.certificate_expiry.set(expires);
+    /// How the certificate in use is.
+    pub fn set_certificate(&self, standing: &Standing) {
+        self.certificate_current.set(i64::from(standing.current));
+        self.certificate_expiry.set(standing.expires.unix_timestamp());
+        self.certificate_lifetime.set(standing.lifetime.whole_seconds());
     }
 
     /// Whether the callers' tokens in use are those in their files, or older ones because the files have

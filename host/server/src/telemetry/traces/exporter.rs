@@ -223,11 +223,28 @@ fn told(status: &Status) -> String {
     let mut source = status.source();
     while let Some(cause) = source {
         source = cause.source();
-        if source.is_none() {
+        let cause = cause.to_string();
+        if source.is_none() && !text.contains(&cause) {
             text = format!("{text}: {cause}");
         }
     }
-    text
+    match remedy(&text) {
+        Some(remedy) => format!("{text}; {remedy}"),
+        None => text,
+    }
+}
+
+/// What to do about it, where a setting is what is wrong. (rustls has no type for it by the time it comes here.)
+fn remedy(text: &str) -> Option<&'static str> {
+    if text.contains("invalid peer certificate") {
+        Some("name the authority that signed the collector's certificate in OTEL_EXPORTER_OTLP_CERTIFICATE (PEM)")
+    } else if text.contains("InvalidContentType") {
+        Some(
+            "the collector does not speak TLS there: write http:// in OTEL_EXPORTER_OTLP_ENDPOINT, or its port for TLS",
+        )
+    } else {
+        None
+    }
 }
 
 fn pauses() -> ExponentialBuilder {

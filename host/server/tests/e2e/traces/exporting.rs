@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use tofu_state_testing::certificates::Authority;
 use tofu_state_testing::otlp::{Collector, Manner};
 use tofu_state_testing::process::{eventually, free_port};
 use tofu_state_testing::server::Server;
@@ -128,4 +129,42 @@ async fn nothing_is_sent_where_traces_are_off() {
         assert!(server.terminate().await.success());
         assert!(collector.headers().is_empty(), "{off}");
     }
+}
+
+#[tokio::test]
+async fn over_tls_to_a_collector_that_a_private_authority_vouches_for() {
+    let authority = Authority::new();
+    let collector = Collector::start_tls(&authority.issue()).await;
+    assert!(collector.address().starts_with("https://"));
+    let mut server =
+        tracing_to(&collector.address()).set("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.file()).start().await;
+    Client::new(&server, "a/b").get().await.unwrap().expect(404);
+    collector.until("the span", |spans| (of(spans, "get").len() == 1).then_some(())).await;
+    assert_eq!(counter(&server, DROPPED).await, 0);
+    assert!(server.terminate().await.success());
+    assert!(!server.log().contains("traces cannot be sent"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_collector_that_another_authority_vouches_for_is_told_and_holds_up_nothing() {
+    let (ours, theirs) = (Authority::new(), Authority::new());
+    let collector = Collector::start_tls(&theirs.issue()).await;
+    // What the system trusts is no private authority either.
+    for trusted in [Some(ours.file()), None] {
+        let mut server = small_queue(&collector.address()).set("OTEL_BSP_EXPORT_TIMEOUT", "500");
+        if let Some(file) = &trusted {
+            server = server.set("OTEL_EXPORTER_OTLP_CERTIFICATE", file);
+        }
+        let mut server = server.start().await;
+        many_requests(&server).await;
+        all_else_is_dropped(&server).await;
+        let told = async || server.log().contains("traces cannot be sent").then_some(());
+        eventually("the warning", PATIENCE, told).await;
+        let log = server.log();
+        let warning = log.lines().find(|line| line.contains("traces cannot be sent")).unwrap();
+        assert!(warning.contains("WARN") && warning.contains("invalid peer certificate"), "{warning}");
+        assert!(warning.contains("OTEL_EXPORTER_OTLP_CERTIFICATE"), "{warning}");
+        assert!(server.terminate().await.success(), "{}", server.log());
+    }
+    assert!(collector.headers().is_empty(), "nothing was said to whom nobody vouched for");
 }

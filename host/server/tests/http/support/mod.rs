@@ -1,6 +1,10 @@
 //! A server in this process on a store in memory, and a client that sends exactly the bytes it is told to.
+//!
+//! Logs, metrics, audit files and the bodies of errors are searched for tokens and states, see
+//! [`tofu_state_testing::secrets`].
 
 mod client;
+mod searched;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -14,15 +18,17 @@ use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::states::States;
 use tofu_state_server::listener::{Limits, accept};
 use tofu_state_server::telemetry::audit::{Target, Writing};
-use tofu_state_server::telemetry::{Audit, Metrics, Telemetry};
+use tofu_state_server::telemetry::{Audit, Metrics, Telemetry, Traces};
 use tofu_state_server::tls::Tls;
 use tofu_state_store::Store;
 use tofu_state_store::memory::Memory;
+use tofu_state_testing::secrets::IN_A_STATE;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use client::{Answer, Connection, ask, basic};
+use searched::Searched;
 
 /// The token with all rights.
 pub(crate) const TOKEN: &str = "correct-horse-battery-staple";
@@ -44,6 +50,8 @@ pub(crate) struct Options {
     pub(crate) tokens: String,
     /// Where audit records go.
     pub(crate) audit: Option<Target>,
+    /// Who makes spans.
+    pub(crate) traces: Option<Traces>,
     /// What states are served with over TLS.
     pub(crate) tls: Option<Tls>,
 }
@@ -59,6 +67,7 @@ impl Default for Options {
             generations: None,
             tokens: String::new(),
             audit: None,
+            traces: None,
             tls: None,
         }
     }
@@ -75,6 +84,7 @@ pub(crate) struct Server {
     pub(crate) stop: CancellationToken,
     pub(crate) abort: CancellationToken,
     pub(crate) serving: JoinHandle<()>,
+    _searched: Searched,
 }
 
 /// Compiled once for all tests.
@@ -103,6 +113,7 @@ impl Server {
         };
         let access = Access::new(Tokens::new(named).with_shared(&TOKEN.into()));
         let budget = Budget::new(options.max_body_memory);
+        let searched = Searched::begin(&metrics, options.audit.as_ref());
         let start = |target| Audit::start(target, Arc::clone(&metrics)).unwrap();
         let (audit, auditing) = options.audit.map(start).unzip();
         let calls = TaskTracker::new();
@@ -115,7 +126,7 @@ impl Server {
             max_state_bytes: options.max_state_bytes,
             budget: budget.clone(),
             limits: options.limits,
-            telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit, traces: None }),
+            telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit, traces: options.traces }),
             calls: calls.clone(),
         });
         let bind = Bind { host: Some("127.0.0.1".to_owned()), port: 0 };
@@ -124,7 +135,7 @@ impl Server {
         let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
         let serving =
             tokio::spawn(accept::serve(listener, options.tls, states, options.limits, stop.clone(), abort.clone()));
-        Self { address, access, budget, metrics, auditing, calls, stop, abort, serving }
+        Self { address, access, budget, metrics, auditing, calls, stop, abort, serving, _searched: searched }
     }
 
     pub(crate) async fn plain() -> Self {
@@ -148,7 +159,7 @@ impl Server {
 
 /// A state document of about `bytes` bytes.
 pub(crate) fn state(serial: u64, bytes: usize) -> String {
-    let filling = "x".repeat(bytes);
+    let filling: String = IN_A_STATE.chars().cycle().take(bytes).collect();
     format!(
         "{{\"version\":4,\"serial\":{serial},\"lineage\":\"l\",\"terraform_version\":\"1.0.0\",\"outputs\":{{}},\"filling\":\"{filling}\"}}"
     )
