@@ -8,13 +8,15 @@ mod bindings {
 
 use bindings::exports::tofu_state::backend::handler as contract;
 use bindings::exports::tofu_state::backend::locks;
-use bindings::tofu_state::backend::{blobs, policies as chain, store, types};
+use bindings::tofu_state::backend::{access, blobs, history, inspection, policies as chain, store, types};
 use bindings::tofu_state::policy::types as policy;
 
+use crate::archive::{self, Archive, Child, Place, Trouble};
 use crate::exchange::{self, Body, Operation, Request, Response};
 use crate::lock_info::LockInfo;
 use crate::outside::{self, Outcome, Retention, Revision, Slot, StoreError};
 use crate::policies::{self, Change, Denial, Needs};
+use crate::recovery;
 
 struct Protocol;
 
@@ -22,11 +24,16 @@ bindings::export!(Protocol with_types_in bindings);
 
 impl contract::Guest for Protocol {
     fn routes() -> Vec<contract::Route> {
-        crate::ROUTES.iter().map(route).collect()
+        crate::ROUTES.iter().map(route).chain(recovery::ENDPOINTS.iter().map(endpoint)).collect()
     }
 
     fn handle(request: contract::Request) -> contract::Response {
-        response(crate::handle(&from_contract(request), &Host, &Host))
+        let request = from_contract(request);
+        response(if recovery::is_for(&request.path) {
+            recovery::handle(&request, &Host, &Host)
+        } else {
+            crate::handle(&request, &Host, &Host)
+        })
     }
 }
 
@@ -51,7 +58,12 @@ fn route(route: &crate::Route) -> contract::Route {
         // The CLIs read the state once more before they first write it: a GET is a part of an apply that
         // may not fail for an election.
         Operation::Get => (contract::Right::Read, contract::BodySize::Small, true),
-        Operation::None => (contract::Right::Read, contract::BodySize::Small, false),
+        Operation::None
+        | Operation::List
+        | Operation::Outputs
+        | Operation::Difference
+        | Operation::Accept
+        | Operation::Discard => (contract::Right::Read, contract::BodySize::Small, false),
         Operation::Write => (contract::Right::Write, contract::BodySize::State, true),
         Operation::Delete => (contract::Right::Delete, contract::BodySize::Small, true),
         Operation::Lock => (contract::Right::Write, contract::BodySize::Small, false),
@@ -66,7 +78,24 @@ fn route(route: &crate::Route) -> contract::Route {
     }
 }
 
-/// The imported store, and the imported policies.
+fn endpoint(endpoint: &recovery::Endpoint) -> contract::Route {
+    contract::Route {
+        method: endpoint.method.to_owned(),
+        prefix: endpoint.prefix.iter().map(|segment| (*segment).to_owned()).collect(),
+        right: match endpoint.needed {
+            recovery::Needed::Nothing => contract::Right::None,
+            recovery::Needed::Read => contract::Right::Read,
+            recovery::Needed::Outputs => contract::Right::Outputs,
+            recovery::Needed::Write => contract::Right::Write,
+            recovery::Needed::Delete => contract::Right::Delete,
+        },
+        body: contract::BodySize::Small,
+        // As LOCK: whoever cannot have it now has not changed anything yet.
+        waits_for_store: endpoint.operation != Operation::Lock,
+    }
+}
+
+/// All that is imported.
 struct Host;
 
 impl outside::Store for Host {
@@ -102,6 +131,82 @@ impl outside::Store for Host {
             store::Outcome::Written(_) => Outcome::Written,
             store::Outcome::Conflict => Outcome::Conflict,
         })
+    }
+}
+
+impl Archive for Host {
+    fn list(&self, folder: Option<&str>) -> Result<Vec<Child>, StoreError> {
+        let children = history::list(folder).map_err(store_error)?;
+        Ok(children
+            .into_iter()
+            .map(|child| match child {
+                history::Child::Document(name) => Child::Document(name),
+                history::Child::Folder(name) => Child::Folder(name),
+            })
+            .collect())
+    }
+
+    fn revisions(&self, key: &str) -> Result<Vec<Revision>, StoreError> {
+        history::revisions(key).map_err(store_error)
+    }
+
+    fn revision(&self, key: &str, revision: Revision) -> Result<Slot<blobs::Blob>, StoreError> {
+        slot(history::get(key, revision))
+    }
+
+    fn outlines(&self, places: Vec<Place>) -> Vec<Result<Slot<blobs::Blob>, StoreError>> {
+        let places: Vec<history::Place> =
+            places.into_iter().map(|place| history::Place { key: place.key, revision: place.revision }).collect();
+        let outlines = history::outlines(&places);
+        outlines
+            .into_iter()
+            .map(|outline| {
+                Ok(match outline.map_err(store_error)? {
+                    history::Outline::Absent => Slot::Absent,
+                    history::Outline::Removed(revision) => Slot::Removed(revision),
+                    history::Outline::Entry(seen) => {
+                        Slot::Entry(outside::Entry { revision: seen.revision, meta: seen.meta, content: None })
+                    }
+                })
+            })
+            .collect()
+    }
+
+    fn delete(&self, key: &str) -> Result<(), StoreError> {
+        store::delete(key).map_err(store_error)
+    }
+
+    fn may_read(&self, path: &str) -> bool {
+        (access::rights_on(path) & types::Rights::READ) == types::Rights::READ
+    }
+
+    fn outputs(&self, key: &str, version: archive::Version, sensitive: bool) -> Result<Vec<u8>, Trouble> {
+        inspection::outputs(key, &inspected(version), sensitive).map_err(trouble)
+    }
+
+    fn difference(
+        &self,
+        key: &str,
+        before: Option<archive::Version>,
+        after: Option<archive::Version>,
+        sensitive: bool,
+    ) -> Result<Vec<u8>, Trouble> {
+        let (before, after) = (before.map(inspected), after.map(inspected));
+        inspection::difference(key, before.as_ref(), after.as_ref(), sensitive).map_err(trouble)
+    }
+}
+
+fn inspected(version: archive::Version) -> inspection::Version {
+    inspection::Version { revision: version.revision, sha256: version.sha256.to_vec() }
+}
+
+fn trouble(trouble: inspection::Trouble) -> Trouble {
+    match trouble {
+        inspection::Trouble::Store(error) => Trouble::Store(store_error(error)),
+        inspection::Trouble::Gone(revision) => Trouble::Gone(revision),
+        inspection::Trouble::Damaged(revision) => Trouble::Damaged(revision),
+        inspection::Trouble::Unreadable(why) => Trouble::Unreadable(why),
+        inspection::Trouble::Busy => Trouble::Busy,
     }
 }
 
@@ -275,6 +380,11 @@ fn response(response: Response<blobs::Blob>) -> contract::Response {
                 Operation::Lock => contract::Operation::Lock,
                 Operation::Unlock => contract::Operation::Unlock,
                 Operation::ForceUnlock => contract::Operation::ForceUnlock,
+                Operation::List => contract::Operation::List,
+                Operation::Outputs => contract::Operation::Outputs,
+                Operation::Difference => contract::Operation::Difference,
+                Operation::Accept => contract::Operation::Accept,
+                Operation::Discard => contract::Operation::Discard,
                 Operation::None => contract::Operation::None,
             },
             outcome: event.outcome.to_owned(),

@@ -101,6 +101,16 @@ pub enum Operation {
     Unlock,
     /// Break a lock.
     ForceUnlock,
+    /// Read what is known of states, versions, locks or refused states.
+    List,
+    /// Read a state's outputs.
+    Outputs,
+    /// Compare two versions of a state.
+    Difference,
+    /// Write a state that a policy had refused.
+    Accept,
+    /// Throw away a state that a policy had refused.
+    Discard,
     /// Nothing that the protocol knows.
     #[default]
     None,

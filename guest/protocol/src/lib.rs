@@ -5,6 +5,7 @@
 //! The rules are those of OpenTofu's and Terraform's `http` backend
 //! (<https://opentofu.org/docs/language/settings/backends/http/>).
 
+pub mod archive;
 pub mod document;
 pub mod exchange;
 pub mod header;
@@ -13,6 +14,7 @@ pub mod lock_info;
 pub mod outside;
 pub mod path;
 pub mod policies;
+pub mod recovery;
 pub mod reply;
 
 mod change;
@@ -115,6 +117,12 @@ fn answer<S: Store>(
         Operation::Delete => change::delete(call),
         Operation::Lock => lock::lock(call),
         Operation::Unlock | Operation::ForceUnlock => lock::unlock(call),
-        Operation::None => Err(Refusal::MethodNotAllowed(allowed)),
+        // The last five belong to the recovery API, and no route of the protocol.
+        Operation::None
+        | Operation::List
+        | Operation::Outputs
+        | Operation::Difference
+        | Operation::Accept
+        | Operation::Discard => Err(Refusal::MethodNotAllowed(allowed)),
     }
 }

@@ -70,32 +70,38 @@ fn replace<S: Store>(call: &Call<'_, S>, found: &Found, document: &LockDocument)
 pub(crate) fn lock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, Refusal> {
     call.event.operation = Operation::Lock;
     let info = LockInfo::parse(&call.request.small_body()).map_err(Refusal::InvalidRequest)?;
+    acquire(call, &info).map(|held| reply::lock_info(200, &held.info))
+}
+
+/// Takes the lock for `info`, or finds that it is held for it already; the lock as it is held now.
+pub(crate) fn acquire<S: Store>(call: &mut Call<'_, S>, info: &LockInfo) -> Result<Held, Refusal> {
     call.event.lock_id = Some(info.id.clone());
     call.event.lock_who.clone_from(&info.who);
     if let Some(found) = recall_free(call)
         && !found.document.is_gone(&info.id)
-        && review::lock(call, &info)?.is_none()
-        && take(call, &found, &info)? == Outcome::Written
+        && review::lock(call, info)?.is_none()
+        && let Some(held) = take(call, &found, info)?
     {
-        return Ok(reply::lock_info(200, &info.text));
+        return Ok(held);
     }
     for _ in 0..ATTEMPTS {
         let found = load(call)?;
         match &found.document.status {
             LockStatus::Held(held) if held.id == info.id && held.by == call.request.caller.name => {
                 call.event.run_trace.clone_from(&held.trace);
-                return Ok(call.replayed(reply::lock_info(200, &held.info)));
+                call.event.outcome = "replayed";
+                return Ok(held.clone());
             }
             LockStatus::Held(held) if has_expired(call, held)? => {}
             LockStatus::Held(held) => return Err(locked(call, held)),
             LockStatus::Free | LockStatus::Broken if found.document.is_gone(&info.id) => {
-                return Err(Refusal::LockReleased(info.id));
+                return Err(Refusal::LockReleased(info.id.clone()));
             }
             LockStatus::Free | LockStatus::Broken => {}
         }
         // Who may not have the lock breaks none for it, and fences nothing.
-        if let Some(denial) = review::lock(call, &info)? {
-            return Err(review::lock_denied(call, denial, &info));
+        if let Some(denial) = review::lock(call, info)? {
+            return Err(review::lock_denied(call, denial, info));
         }
         match &found.document.status {
             LockStatus::Held(held) => {
@@ -110,16 +116,16 @@ pub(crate) fn lock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, R
             // have removed a held one, as one that is broken.
             LockStatus::Free | LockStatus::Broken => fence(call)?,
         }
-        if take(call, &found, &info)? == Outcome::Written {
-            return Ok(reply::lock_info(200, &info.text));
+        if let Some(held) = take(call, &found, info)? {
+            return Ok(held);
         }
         call.event.conflicts += 1;
     }
     Err(Refusal::Contended)
 }
 
-/// Writes the LockInfo as the holder.
-fn take<S: Store>(call: &mut Call<'_, S>, found: &Found, info: &LockInfo) -> Result<Outcome, Refusal> {
+/// Writes the LockInfo as the holder; none: the race was lost.
+fn take<S: Store>(call: &mut Call<'_, S>, found: &Found, info: &LockInfo) -> Result<Option<Held>, Refusal> {
     let held = Held {
         id: info.id.clone(),
         who: info.who.clone(),
@@ -128,17 +134,22 @@ fn take<S: Store>(call: &mut Call<'_, S>, found: &Found, info: &LockInfo) -> Res
         by: call.request.caller.name.clone(),
         trace: call.request.trace.clone(),
     };
-    let document = LockDocument { status: LockStatus::Held(held), ..found.document.clone() };
-    let outcome = replace(call, found, &document)?;
-    if outcome == Outcome::Written {
-        call.event.run_trace.clone_from(&call.request.trace);
+    let document = LockDocument { status: LockStatus::Held(held.clone()), ..found.document.clone() };
+    if replace(call, found, &document)? == Outcome::Conflict {
+        return Ok(None);
     }
-    Ok(outcome)
+    call.event.run_trace.clone_from(&call.request.trace);
+    Ok(Some(held))
 }
 
 /// Releases the lock, or breaks it.
 pub(crate) fn unlock<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, Refusal> {
     let claim = Claim::of(call)?;
+    let_go(call, &claim)
+}
+
+/// Releases the lock that is claimed, or breaks it.
+pub(crate) fn let_go<S: Store>(call: &mut Call<'_, S>, claim: &Claim) -> Result<Reply<S::Blob>, Refusal> {
     call.event.operation = if claim.forced { Operation::ForceUnlock } else { Operation::Unlock };
     call.event.lock_id.clone_from(&claim.id);
     call.event.lock_who.clone_from(&claim.who);
@@ -244,10 +255,10 @@ fn has_expired<S: Store>(call: &Call<'_, S>, held: &Held) -> Result<bool, Refusa
 }
 
 /// Who an UNLOCK says it is.
-struct Claim {
-    id: Option<String>,
-    who: Option<String>,
-    forced: bool,
+pub(crate) struct Claim {
+    pub(crate) id: Option<String>,
+    pub(crate) who: Option<String>,
+    pub(crate) forced: bool,
 }
 
 impl Claim {

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 
 use crate::json::Glimpse;
 
@@ -57,6 +57,15 @@ impl LockInfo {
         Ok(Self { id, who, operation, version, info, created, only_id, text: text.to_owned() })
     }
 
+    /// One for a person's own work on a state, without a run.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the ID.
+    pub fn maintenance(id: &str, reason: &str, who: &str, created: &str, path: &str) -> Result<Self, String> {
+        let text = Text { id, operation: "maintenance", info: reason, who, version: "", created, path };
+        Self::parse(&serde_json::to_vec(&text).unwrap_or_default())
+    }
+
     /// One that says nothing but its ID.
     #[must_use]
     pub fn with_id(id: &str) -> Self {
@@ -97,6 +106,20 @@ fn is_zero(value: &Glimpse) -> bool {
         Glimpse::Text(text) => text.is_empty() || text == ZERO_TIME,
         Glimpse::Number(_) | Glimpse::Other => false,
     }
+}
+
+/// A LockInfo of our own making.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Text<'a> {
+    #[serde(rename = "ID")]
+    pub(crate) id: &'a str,
+    pub(crate) operation: &'a str,
+    pub(crate) info: &'a str,
+    pub(crate) who: &'a str,
+    pub(crate) version: &'a str,
+    pub(crate) created: &'a str,
+    pub(crate) path: &'a str,
 }
 
 /// The fields of a LockInfo, as far as they are looked at. Of two with the same name the last one counts.

@@ -9,7 +9,7 @@ const MAX_SEGMENT_BYTES: usize = 128;
 /// The end that lock documents have, so that no state may.
 pub(crate) const LOCK_SUFFIX: &str = ".lock";
 /// The first segment of everything that is not a state.
-const RESERVED: &str = "-";
+pub(crate) const RESERVED: &str = "-";
 
 /// A state's path: checked segments, joined by `/`. It is also the state's key in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Target {
 }
 
 /// What is wrong with a segment, as the end of a sentence.
-fn fault_of(segment: &str) -> Option<String> {
+pub(crate) fn fault_of(segment: &str) -> Option<String> {
     let mut characters = segment.chars();
     let Some(first) = characters.next() else {
         return Some("is empty (a doubled or trailing slash?)".to_owned());

@@ -9,14 +9,19 @@ use crate::policies::Denial;
 use crate::reply::Refusal;
 
 /// Where refused states lie. No state's path begins with a dot.
-const PREFIX: &str = ".quarantine";
+pub(crate) const PREFIX: &str = ".quarantine";
 
 /// How often a lost race is run again. All who write here write the same.
 const ATTEMPTS: usize = 4;
 
 /// The key of a refused state.
 pub(crate) fn key(path: &StatePath, state: &StateRecord) -> String {
-    format!("{PREFIX}/{}/{}", path.state_key(), state.sha256)
+    key_of(path, &state.sha256)
+}
+
+/// The key of the refused state with that digest.
+pub(crate) fn key_of(path: &StatePath, sha256: &str) -> String {
+    format!("{PREFIX}/{}/{sha256}", path.state_key())
 }
 
 /// Writes the state under `key`, unless it is there already, whole.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::document::Held;
 use crate::exchange::{Body, Reply};
+use crate::lock_info::Text;
 use crate::outside::StoreError;
 use crate::policies::Denial;
 use crate::time::rfc3339;
@@ -136,20 +137,6 @@ struct ErrorFields<'a> {
     quarantined: Option<&'a str>,
 }
 
-/// A LockInfo of our own making.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct PolicyLock<'a> {
-    #[serde(rename = "ID")]
-    id: &'a str,
-    operation: &'a str,
-    info: &'a str,
-    who: &'a str,
-    version: &'a str,
-    created: &'a str,
-    path: &'a str,
-}
-
 /// An answer without a body.
 #[must_use]
 pub fn empty<B>(status: u16) -> Reply<B> {
@@ -225,7 +212,7 @@ impl Refusal {
     }
 
     /// Status, stable code, and a sentence for a person.
-    fn told(&self) -> (u16, &'static str, String) {
+    pub(crate) fn told(&self) -> (u16, &'static str, String) {
         match self {
             Self::InvalidPath(why) => (400, "invalid-path", format!("{why}.")),
             Self::InvalidRequest(why) => (400, "invalid-request", format!("{why}.")),
@@ -318,7 +305,7 @@ fn denied_told(denial: &Denial, kept: &Kept) -> String {
 /// Terraform only the ID: so the reason stands there too.
 fn lock_denied(denial: &Denial, operation: &str, path: &str, received: u64) -> String {
     let Denial { policy, reason, .. } = denial;
-    let info = PolicyLock {
+    let info = Text {
         id: &format!("policy/{policy}: {reason}"),
         operation,
         info: reason,

@@ -8,6 +8,8 @@ wasmtime::component::bindgen!({
         "tofu-state:backend/store.recall": trappable,
         "tofu-state:backend/store": async | trappable,
         "tofu-state:backend/policies.review": async | trappable,
+        "tofu-state:backend/history": async | trappable,
+        "tofu-state:backend/inspection": async | trappable,
         "tofu-state:backend/blobs.[method]blob.digests": async | trappable,
         default: trappable,
     },

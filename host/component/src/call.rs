@@ -102,7 +102,8 @@ async fn finish(
     let _body = request.body.clone();
     let (began, since) = (SystemTime::now(), Instant::now());
     let wait_until = around.store_wait.map(|wait| since + wait);
-    let reachable = Reachable { store: around.store, wait_until, policies: around.policies };
+    let Surroundings { store, policies, rights, .. } = around;
+    let reachable = Reachable { store, wait_until, policies, rights };
     let mut store = Guest::fresh(&loaded.shared, loaded.allowance(), Some(reachable));
     let meter = Arc::clone(&store.data().meter);
     let answer = timeout_at(deadline, run(&loaded, request, &mut store)).await.unwrap_or(Err(Failure::Deadline));

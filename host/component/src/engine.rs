@@ -24,6 +24,9 @@ const KEPT_RESIDENT_TABLE_BYTES: usize = 16 << 10;
 /// few waits until another has ended.
 const SPARE_MEMORIES: u32 = 64;
 
+/// How many states, or pairs of them, are inspected at once. Each takes the memory of two whole states.
+const INSPECTIONS: usize = 1;
+
 /// Instances beside those of calls: components are tried while they are loaded, also at full load.
 const LOADING_INSTANCES: u32 = 4;
 
@@ -46,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<Semaphore>,
     pub(crate) spare_memories: Semaphore,
+    pub(crate) inspecting: Arc<Semaphore>,
     pub(crate) calls: TaskTracker,
     /// Components are compiled in the background.
     pub(crate) background: AtomicBool,
@@ -98,6 +102,7 @@ impl Engine {
                 limits,
                 gate,
                 spare_memories: Semaphore::new(SPARE_MEMORIES as usize),
+                inspecting: Arc::new(Semaphore::new(INSPECTIONS)),
                 calls,
                 background: AtomicBool::new(false),
                 allocation,

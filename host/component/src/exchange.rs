@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tofu_state_store::{Blob, Store};
 
 use crate::policies::{Chain, Review};
-use crate::{Caller, Event, Settings, TraceContext};
+use crate::{Caller, Event, Rights, Settings, TraceContext};
 
 /// One HTTP request, already let in, its body read.
 pub struct Request {
@@ -45,6 +45,26 @@ pub struct Surroundings {
     pub store_wait: Option<Duration>,
     /// The policies that judge changes.
     pub policies: Arc<Chain>,
+    /// What the caller may do with other states than the one that the request names.
+    pub rights: Granted,
+}
+
+/// What a caller may do with the state at a path. By default nothing anywhere.
+#[derive(Clone, Default)]
+pub struct Granted(Option<Arc<dyn Fn(&str) -> Rights + Send + Sync>>);
+
+impl Granted {
+    /// Asks `on` about each path.
+    #[must_use]
+    pub fn by(on: impl Fn(&str) -> Rights + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(on)))
+    }
+
+    /// The rights on the state at `path`.
+    #[must_use]
+    pub fn on(&self, path: &str) -> Rights {
+        self.0.as_ref().map_or(Rights::empty(), |on| on(path))
+    }
 }
 
 /// How long the parts of a call took.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tofu_state_store::Store;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use wasmtime::component::{Resource, ResourceTable};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
@@ -11,6 +12,7 @@ use wasmtime_wasi::cli::WasiCliCtx;
 
 use crate::content::Content;
 use crate::engine::Shared;
+use crate::exchange::Granted;
 use crate::fault::{NothingReachable, OutOfTime, TooMuch};
 use crate::limits::Metering;
 use crate::messages::Messages;
@@ -58,6 +60,8 @@ pub(crate) struct Reachable {
     pub(crate) wait_until: Option<Instant>,
     /// Who judges changes.
     pub(crate) policies: Arc<Chain>,
+    /// What the caller may do, and where.
+    pub(crate) rights: Granted,
 }
 
 /// What the host keeps for one instance, and drops with it.
@@ -76,6 +80,9 @@ pub(crate) struct Guest {
     pub(crate) reviews: Vec<Review>,
     /// Its memory.
     pub(crate) memory: Memory,
+    /// Whose turn it is to inspect whole states, and how long one waits for it.
+    pub(crate) inspecting: Arc<Semaphore>,
+    pub(crate) queueing: Duration,
     lent_bytes: usize,
 }
 
@@ -93,6 +100,8 @@ impl Guest {
             reachable,
             reviews: Vec::new(),
             memory: Memory { left: allowance.memory_bytes, refused: false },
+            inspecting: Arc::clone(&shared.inspecting),
+            queueing: shared.limits.queueing,
             lent_bytes: 0,
         };
         let mut store = wasmtime::Store::new(&shared.wasmtime, guest);

@@ -14,7 +14,9 @@ pub mod exchange;
 mod fault;
 mod form;
 mod guest;
+mod history_calls;
 mod imports;
+mod inspection;
 mod limits;
 mod load;
 mod locks;
@@ -37,7 +39,7 @@ pub use bindings::exports::tofu_state::backend::handler::{
 pub use bindings::exports::tofu_state::backend::locks::HeldLock;
 pub use bindings::tofu_state::backend::types::{Caller, CallerKind, Rights, StateHeader, TraceContext};
 pub use engine::{Engine, EngineError};
-pub use exchange::{Failure, Reply, ReplyBody, Request, Surroundings, Times};
+pub use exchange::{Failure, Granted, Reply, ReplyBody, Request, Surroundings, Times};
 pub use form::{FormError, MAX_BYTES};
 pub use limits::{Allocation, Limits, Metering};
 pub use load::{LoadError, Protocol, digest};

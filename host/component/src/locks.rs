@@ -6,7 +6,7 @@ use tofu_state_store::{Key, Store};
 use tokio::time::timeout;
 
 use crate::bindings::exports::tofu_state::backend::locks::HeldLock;
-use crate::exchange::Failure;
+use crate::exchange::{Failure, Granted};
 use crate::fault;
 use crate::guest::{Guest, Reachable};
 use crate::load::Protocol;
@@ -42,7 +42,8 @@ impl Protocol {
     pub async fn holders(&self, keys: &[Key], store: Arc<dyn Store>) -> Result<Vec<HeldLock>, Unknown> {
         let loaded = &self.loaded;
         let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
-        let reachable = Reachable { store, wait_until: None, policies: Arc::new(Chain::default()) };
+        let reachable =
+            Reachable { store, wait_until: None, policies: Arc::new(Chain::default()), rights: Granted::default() };
         let mut store = Guest::fresh(&loaded.shared, loaded.allowance(), Some(reachable));
         let meter = Arc::clone(&store.data().meter);
         let asking = async {

@@ -93,7 +93,7 @@ impl store::Host for Guest {
 }
 
 impl Guest {
-    fn slot(
+    pub(crate) fn slot(
         &mut self,
         slot: Result<documents::Slot, documents::Error>,
     ) -> wasmtime::Result<Result<store::Slot, store::Error>> {
@@ -128,11 +128,11 @@ async fn get_all(reached: &Reachable, keys: &[Key]) -> Vec<Result<documents::Slo
     join_all(again).await
 }
 
-fn parse(key: &str) -> Result<Key, store::Error> {
+pub(crate) fn parse(key: &str) -> Result<Key, store::Error> {
     Key::parse(key).map_err(|invalid| store::Error::Denied(invalid.to_string()))
 }
 
-fn told(error: documents::Error) -> store::Error {
+pub(crate) fn told(error: documents::Error) -> store::Error {
     match error {
         documents::Error::Unavailable(text) => store::Error::Unavailable(text),
         documents::Error::Sealed => store::Error::Sealed,

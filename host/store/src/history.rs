@@ -4,7 +4,7 @@
 
 use async_trait::async_trait;
 
-use crate::{Error, Key, Revision, Slot, Store};
+use crate::{Entry, Error, Key, Revision, Slot, Store};
 
 /// A name directly below a folder. A name can be both: `a` beside `a/b`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,4 +45,20 @@ pub trait History: Store {
     /// # Errors
     /// As [`Store::get`].
     async fn revision(&self, key: &Key, revision: Revision) -> Result<Slot, Error>;
+
+    /// As [`revision`](Self::revision), or as [`Store::get`] where no revision is named, but without the
+    /// content: for whoever wants to know of many documents. Their chunks are neither read nor checked.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    async fn outline(&self, key: &Key, revision: Option<Revision>) -> Result<Slot, Error> {
+        let slot = match revision {
+            Some(revision) => self.revision(key, revision).await?,
+            None => self.get(key).await?,
+        };
+        Ok(match slot {
+            Slot::Entry(entry) => Slot::Entry(Entry { content: None, ..entry }),
+            slot => slot,
+        })
+    }
 }

@@ -178,6 +178,11 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// What lists it and looks back in it, if it can be looked back in.
+    fn history(&self) -> Option<&dyn History> {
+        None
+    }
+
     /// How the store is at this moment. Never waits longer than a few seconds.
     async fn health(&self) -> Health;
 

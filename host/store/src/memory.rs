@@ -113,6 +113,10 @@ impl Store for Memory {
         Ok(())
     }
 
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
+    }
+
     async fn health(&self) -> Health {
         Health { available: true, detail: "in memory".to_owned() }
     }

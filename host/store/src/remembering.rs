@@ -12,7 +12,7 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::{Error, Health, Key, Outcome, Remembered, Revision, Slot, Store, Write};
+use crate::{Error, Health, History, Key, Outcome, Remembered, Revision, Slot, Store, Write};
 
 /// How many documents are remembered at most, and how many bytes of them.
 const DOCUMENTS: usize = 10_000;
@@ -107,6 +107,10 @@ impl Store for Remembering {
 
     fn recall(&self, key: &Key) -> Option<Remembered> {
         self.seen.get(key).filter(|seen| seen.at.elapsed() < AGE).map(|seen| seen.document)
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        self.inner.history()
     }
 
     async fn health(&self) -> Health {

@@ -9,6 +9,7 @@ macro_rules! rules {
 }
 
 pub(crate) mod scripted;
+pub(crate) mod server;
 pub(crate) mod simulated;
 
 mod breaking;
@@ -21,5 +22,4 @@ mod quarantine;
 mod random;
 mod replies;
 mod rules;
-mod server;
 mod traces;

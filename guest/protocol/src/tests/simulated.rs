@@ -77,6 +77,8 @@ pub(crate) struct Simulated {
     /// What this server saw last.
     memory: Rc<RefCell<BTreeMap<String, Remembered>>>,
     documents: Rc<RefCell<BTreeMap<String, Slot<Bytes>>>>,
+    /// All that was ever written.
+    written: Rc<RefCell<BTreeMap<(String, Revision), Entry<Bytes>>>>,
     hooks: Rc<RefCell<Vec<Hook>>>,
     calls: Rc<RefCell<Vec<(Operation, String)>>>,
 }
@@ -133,6 +135,23 @@ impl Simulated {
         self.documents.borrow_mut().insert(key.to_owned(), slot);
     }
 
+    /// All keys.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.documents.borrow().keys().cloned().collect()
+    }
+
+    /// What was written under `key`, oldest first.
+    pub(crate) fn written(&self, key: &str) -> Vec<Entry<Bytes>> {
+        let range = (key.to_owned(), 0)..=(key.to_owned(), Revision::MAX);
+        self.written.borrow().range(range).map(|(_, entry)| entry.clone()).collect()
+    }
+
+    /// Removes a document and all that was written before it.
+    pub(crate) fn erase(&self, key: &str) {
+        self.documents.borrow_mut().remove(key);
+        self.written.borrow_mut().retain(|(own, _), _| own != key);
+    }
+
     /// What somebody with the store's own tools can do.
     pub(crate) fn remove_in_store(&self, key: &str) {
         let revision = self.revision(key);
@@ -169,6 +188,7 @@ impl Simulated {
             return Outcome::Conflict;
         }
         let entry = Entry { revision: expected + 1, meta: meta.to_vec(), content: content.cloned() };
+        self.written.borrow_mut().insert((key.to_owned(), entry.revision), entry.clone());
         self.plant(key, Slot::Entry(entry));
         Outcome::Written
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tofu_state_component::{BUILT_IN, Engine, Limits, Protocol, Surroundings};
+use tofu_state_component::{BUILT_IN, Engine, Granted, Limits, Protocol, Surroundings};
 use tofu_state_store::memory::Memory;
 use tokio::runtime::{Builder, Runtime};
 
@@ -78,7 +78,8 @@ fn compare(plan: &Plan, protocol: &Protocol, bytes: usize, cycles: u64) -> anyho
     let runtime = runtime(2)?;
     let states = Arc::new(States::new(bytes, 1));
     let memory = Arc::new(Memory::new());
-    let around = Surroundings { store: memory.clone(), store_wait: None, policies: Arc::default() };
+    let around =
+        Surroundings { store: memory.clone(), store_wait: None, policies: Arc::default(), rights: Granted::default() };
     let native = Native::new(memory);
     let path = |side: &str| vec!["bench".to_owned(), side.to_owned()];
     let (mut natively, mut by_component) = (Vec::new(), Vec::new());
@@ -153,7 +154,12 @@ fn threads(plan: &Plan, protocol: &Protocol) -> anyhow::Result<(f64, f64)> {
 }
 
 async fn rate(protocol: &Protocol, length: Duration, round: usize) -> anyhow::Result<f64> {
-    let around = Surroundings { store: Arc::new(Memory::new()), store_wait: None, policies: Arc::default() };
+    let around = Surroundings {
+        store: Arc::new(Memory::new()),
+        store_wait: None,
+        policies: Arc::default(),
+        rights: Granted::default(),
+    };
     let states = Arc::new(States::new(SIZES[0].1, 2));
     let start = Instant::now();
     let clients: Vec<_> = (0..CLIENTS)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tofu_state_component::policies::{Chain, Entry, LINEAGE_GUARD, built_in, count_resources};
-use tofu_state_component::{Engine, Protocol, Surroundings};
+use tofu_state_component::{Engine, Granted, Protocol, Surroundings};
 use tofu_state_store::memory::Memory;
 
 use super::component;
@@ -45,7 +45,12 @@ pub(super) fn measure(plan: &Plan, engine: &Engine, protocol: &Protocol, report:
     for policies in LENGTHS {
         let entries = (0..policies).map(|n| Entry::new(&format!("guard-{n}"), module.clone())).collect();
         let chain = Arc::new(Chain::new(entries)?);
-        let around = Surroundings { store: Arc::new(Memory::new()), store_wait: None, policies: chain };
+        let around = Surroundings {
+            store: Arc::new(Memory::new()),
+            store_wait: None,
+            policies: chain,
+            rights: Granted::default(),
+        };
         sides.push(Side { policies, around, next: 1, posts: Vec::new() });
     }
     let runtime = runtime(2)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tofu_state_component::{Allocation, BUILT_IN, Engine, Limits, Protocol, Surroundings};
+use tofu_state_component::{Allocation, BUILT_IN, Engine, Granted, Limits, Protocol, Surroundings};
 use tofu_state_store::memory::Memory;
 
 use super::Callee;
@@ -22,7 +22,12 @@ pub(super) struct Hosted {
 impl Hosted {
     pub(super) fn new(allocation: Allocation) -> anyhow::Result<Self> {
         let engine = Engine::new(Limits { allocation: Some(allocation), ..Limits::default() })?;
-        let around = Surroundings { store: Arc::new(Memory::new()), store_wait: None, policies: Arc::default() };
+        let around = Surroundings {
+            store: Arc::new(Memory::new()),
+            store_wait: None,
+            policies: Arc::default(),
+            rights: Granted::default(),
+        };
         Ok(Self { protocol: engine.load(BUILT_IN)?, around })
     }
 }

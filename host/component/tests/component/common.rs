@@ -55,7 +55,7 @@ pub(crate) fn request_with(what: &str, body: Bytes) -> Request {
 
 /// A call's surroundings, with a store that is not waited for.
 pub(crate) fn around(store: Arc<dyn Store>) -> Surroundings {
-    Surroundings { store, store_wait: None, policies: Arc::default() }
+    Surroundings { store, store_wait: None, policies: Arc::default(), rights: Granted::default() }
 }
 
 /// Surroundings with an empty store.

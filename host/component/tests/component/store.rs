@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tofu_state_component::Surroundings;
+use tofu_state_component::{Granted, Surroundings};
 use tofu_state_store::memory::Memory;
 use tofu_state_store::testing::held::Call;
 use tofu_state_store::{Error, Slot, Store};
@@ -77,8 +77,12 @@ async fn a_fail_over_is_waited_out_where_the_route_waits() {
         for nth in 1..=4 {
             faults.fail(Call::get("a/b").nth(nth), Error::Unavailable("electing".to_owned()));
         }
-        let waiting =
-            Surroundings { store: store.clone(), store_wait: Some(Duration::from_secs(20)), policies: Arc::default() };
+        let waiting = Surroundings {
+            store: store.clone(),
+            store_wait: Some(Duration::from_secs(20)),
+            policies: Arc::default(),
+            rights: Granted::default(),
+        };
         assert_eq!(text(faulty().handle(request(what), waiting).await).0, 200, "{what}");
         assert_eq!(faults.calls().get, 5);
     }
@@ -89,7 +93,7 @@ async fn all_calls_of_a_request_wait_for_one_time_together() {
     let wait = Duration::from_secs(20);
     let store = Arc::new(Reading(|| async { Err(Error::Unavailable("electing".to_owned())) }));
     let start = tokio::time::Instant::now();
-    let waiting = Surroundings { store, store_wait: Some(wait), policies: Arc::default() };
+    let waiting = Surroundings { store, store_wait: Some(wait), policies: Arc::default(), rights: Granted::default() };
     assert_eq!(text(faulty().handle(request("get-twice/a/b"), waiting).await).0, 503);
     assert!((wait..wait * 3 / 2).contains(&start.elapsed()), "{:?}", start.elapsed());
 }

@@ -122,14 +122,24 @@ impl Identity {
     /// The caller, as the component is told, with the rights it has on the state at `path` (segments).
     #[must_use]
     pub fn caller(&self, path: &[String]) -> Caller {
-        let holds = |grant: &&Entry| grant.paths.as_ref().is_none_or(|paths| paths.match_segments(path));
-        let rights = self.grants.iter().filter(holds).fold(Rights::empty(), |rights, grant| rights | grant.rights);
+        let rights = self.rights_where(|paths| paths.match_segments(path));
         let shared = self.grants.iter().any(|grant| grant.paths.is_none());
         Caller {
             name: self.name.to_string(),
             kind: if shared { CallerKind::SharedToken } else { CallerKind::NamedToken },
             rights,
         }
+    }
+
+    /// The rights on the state at `path`, as the protocol has checked it.
+    #[must_use]
+    pub fn rights_on(&self, path: &str) -> Rights {
+        self.rights_where(|paths| paths.match_path(path))
+    }
+
+    fn rights_where(&self, matches: impl Fn(&Paths) -> bool) -> Rights {
+        let holds = |grant: &&Entry| grant.paths.as_ref().is_none_or(&matches);
+        self.grants.iter().filter(holds).fold(Rights::empty(), |rights, grant| rights | grant.rights)
     }
 }
 
@@ -140,7 +150,7 @@ pub fn digest(token: &SecretString) -> [u8; 32] {
 }
 
 fn all_rights() -> Rights {
-    Rights::READ | Rights::WRITE | Rights::UNLOCK | Rights::DELETE
+    Rights::READ | Rights::WRITE | Rights::UNLOCK | Rights::DELETE | Rights::OUTPUTS
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! name = "ci-platform"
 //! sha256 = "…"                     # of the token; `tofu-state token hash` prints an entry
 //! paths = ["platform/*", "team/**"] # `*` stays within a segment, `**` does not
-//! rights = ["read", "write"]       # also: unlock (break others' locks), delete
+//! rights = ["read", "write"]       # also: unlock (break others' locks), delete, outputs (read nothing else)
 //! expires = 2027-01-01T00:00:00Z   # optional
 //! ```
 //!
@@ -50,6 +50,7 @@ enum Right {
     Write,
     Unlock,
     Delete,
+    Outputs,
 }
 
 /// As TOML's own date and time, or as a string.
@@ -133,6 +134,7 @@ fn entry(written: Written, wrong: &mut impl FnMut(String)) -> Option<Entry> {
                 Right::Write => Rights::WRITE,
                 Right::Unlock => Rights::UNLOCK,
                 Right::Delete => Rights::DELETE,
+                Right::Outputs => Rights::OUTPUTS,
             }
     });
     let (paths, expires) = (paths?, expires?);

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tofu_state_component::{
-    Caller, CallerKind, Failure, ForceUnlock, Protocol, ReplyBody, Request, Rights, Settings, Surroundings,
+    Caller, CallerKind, Failure, ForceUnlock, Granted, Protocol, ReplyBody, Request, Rights, Settings, Surroundings,
 };
 use tofu_state_store::memory::Memory;
 use tofu_state_store::{Blob, Store};
@@ -71,7 +71,12 @@ impl Client<'_> {
         body: &str,
         status: u16,
     ) -> Result<ReplyBody, SmokeFailure> {
-        let around = Surroundings { store: Arc::clone(&self.store), store_wait: None, policies: Arc::default() };
+        let around = Surroundings {
+            store: Arc::clone(&self.store),
+            store_wait: None,
+            policies: Arc::default(),
+            rights: Granted::default(),
+        };
         match self.protocol.handle(request(method, query, body), around).await {
             Ok(reply) if reply.status == status => Ok(reply.body),
             Ok(reply) => {

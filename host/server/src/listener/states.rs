@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use time::OffsetDateTime;
 use tofu_state_component::{
-    BodySize, Caller, Reply, Right, Rights, Route, Settings, Surroundings, TraceContext, exchange,
+    BodySize, Caller, Granted, Reply, Right, Rights, Route, Settings, Surroundings, TraceContext, exchange,
 };
 use tofu_state_store::{Blob, Store};
 use tokio_util::task::TaskTracker;
@@ -56,6 +56,7 @@ struct Admitted {
     path: Vec<String>,
     route: Route,
     caller: Caller,
+    rights: Granted,
 }
 
 impl Answer for States {
@@ -68,9 +69,9 @@ impl Answer for States {
         let mut record = Record::begin(&self.telemetry, generation.number, &request_id, &parts, received);
         let mut response = match self.prepare(&generation, &parts, &mut body, received, &mut record).await {
             Ok((admitted, body)) => {
-                let waits = admitted.route.waits_for_store;
+                let (waits, rights) = (admitted.route.waits_for_store, admitted.rights.clone());
                 let request = self.request(parts, admitted, body, received, &request_id, record.trace());
-                self.call(generation, request, waits, record).await
+                self.call(generation, request, waits, rights, record).await
             }
             Err(refusal) => {
                 // Who asks first whether to send the body (RFC 9110, section 10.1.1) will not send it.
@@ -119,10 +120,11 @@ impl States {
         let caller = identity.caller(path.get(prefix..).unwrap_or_default());
         record.caller(&identity, caller.kind);
         record.takes(&route);
-        if !caller.rights.contains(needed(route.right)) {
+        if !suffices(caller.rights, route.right) {
             return Err(Refusal::MissingRight);
         }
-        Ok(Admitted { path, route, caller })
+        let rights = Granted::by(move |path| identity.rights_on(path));
+        Ok(Admitted { path, route, caller, rights })
     }
 
     fn request(
@@ -155,6 +157,7 @@ impl States {
         generation: Arc<Generation>,
         request: exchange::Request,
         waits: bool,
+        rights: Granted,
         mut record: Record,
     ) -> Response<Full<Bytes>> {
         let request_id = request.request_id.clone();
@@ -162,6 +165,7 @@ impl States {
             store: record.noting(&self.store),
             store_wait: self.store_wait.filter(|_| waits),
             policies: Arc::clone(&generation.parts.policies),
+            rights,
         };
         let budget = self.budget.clone();
         let task = self.calls.spawn(async move {
@@ -202,11 +206,13 @@ async fn refuse(refusal: Refusal, record: Record, request_id: &str) -> Response<
     refusal.response(request_id)
 }
 
-/// The caller's right that a route asks for.
-fn needed(right: Right) -> Rights {
-    match right {
-        Right::Read => Rights::READ,
-        Right::Write => Rights::WRITE,
-        Right::Delete => Rights::DELETE,
+/// Whether these rights are what a route asks for.
+fn suffices(rights: Rights, asked: Right) -> bool {
+    match asked {
+        Right::None => true,
+        Right::Read => rights.contains(Rights::READ),
+        Right::Outputs => rights.intersects(Rights::READ | Rights::OUTPUTS),
+        Right::Write => rights.contains(Rights::WRITE),
+        Right::Delete => rights.contains(Rights::DELETE),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
-use tofu_state_store::{Error, Health, Key, Outcome, Remembered, Slot, Store, Write};
+use tofu_state_store::{Error, Health, History, Key, Outcome, Remembered, Slot, Store, Write};
 
 /// A store that answers only while the gate is open.
 pub struct Gate {
@@ -63,6 +63,10 @@ impl Store for Gate {
 
     fn recall(&self, key: &Key) -> Option<Remembered> {
         self.pass().ok().and_then(|store| store.recall(key))
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        self.pass().ok().and_then(|store| store.history())
     }
 
     async fn health(&self) -> Health {

@@ -92,6 +92,11 @@ impl Finished {
             Some(Operation::Lock) => "lock",
             Some(Operation::Unlock) => "unlock",
             Some(Operation::ForceUnlock) => "force-unlock",
+            Some(Operation::List) => "list",
+            Some(Operation::Outputs) => "outputs",
+            Some(Operation::Difference) => "difference",
+            Some(Operation::Accept) => "accept",
+            Some(Operation::Discard) => "discard",
             Some(Operation::None) | None => "none",
         }
     }

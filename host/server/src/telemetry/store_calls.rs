@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use opentelemetry::trace::{SpanContext, SpanId};
-use tofu_state_store::{Error, Health, Key, Outcome, Remembered, Slot, Store, Write, carried};
+use tofu_state_store::history::Child;
+use tofu_state_store::{Error, Health, History, Key, Outcome, Remembered, Revision, Slot, Store, Write, carried};
 
 use super::Metrics;
 use super::traces::{self, Begun};
@@ -20,7 +21,8 @@ const ABANDONED: &str = "abandoned";
 /// One call of the store. A call that is tried again is several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreCall {
-    /// What was asked: `get`, `get-many`, `put` or `delete`.
+    /// What was asked: `get`, `get-many`, `put` or `delete`; of what is looked back in, `list`, `revisions`,
+    /// `revision` or `outline`.
     pub operation: &'static str,
     /// Of which key; of several, the first.
     pub key: String,
@@ -149,6 +151,11 @@ impl Store for Noted {
         self.inner.recall(key)
     }
 
+    fn history(&self) -> Option<&dyn History> {
+        // Looking back is asked of this, so that it is noted and counted too.
+        self.inner.history().map(|_| self as &dyn History)
+    }
+
     async fn health(&self) -> Health {
         self.inner.health().await
     }
@@ -159,6 +166,50 @@ impl Store for Noted {
         let failed = answers.iter().find_map(|answer| answer.as_ref().err());
         underway.outcome = failed.map_or("found", word);
         answers
+    }
+}
+
+impl Noted {
+    fn looked_back_in(&self) -> Result<&dyn History, Error> {
+        self.inner.history().ok_or_else(|| Error::Unavailable("it cannot be looked back in at the moment".to_owned()))
+    }
+}
+
+#[async_trait]
+impl History for Noted {
+    async fn list(&self, folder: &Key) -> Result<Vec<Child>, Error> {
+        let mut underway = self.begin("list", folder.as_str());
+        let answer = underway.make(self.looked_back_in()?.list(folder)).await;
+        underway.outcome = answer.as_ref().map_or_else(word, |_| "found");
+        answer
+    }
+
+    async fn top(&self) -> Result<Vec<Child>, Error> {
+        let mut underway = self.begin("list", "");
+        let answer = underway.make(self.looked_back_in()?.top()).await;
+        underway.outcome = answer.as_ref().map_or_else(word, |_| "found");
+        answer
+    }
+
+    async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
+        let mut underway = self.begin("revisions", key.as_str());
+        let answer = underway.make(self.looked_back_in()?.revisions(key)).await;
+        underway.outcome = answer.as_ref().map_or_else(word, |_| "found");
+        answer
+    }
+
+    async fn revision(&self, key: &Key, revision: Revision) -> Result<Slot, Error> {
+        let mut underway = self.begin("revision", key.as_str());
+        let answer = underway.make(self.looked_back_in()?.revision(key, revision)).await;
+        underway.outcome = found(&answer);
+        answer
+    }
+
+    async fn outline(&self, key: &Key, revision: Option<Revision>) -> Result<Slot, Error> {
+        let mut underway = self.begin("outline", key.as_str());
+        let answer = underway.make(self.looked_back_in()?.outline(key, revision)).await;
+        underway.outcome = found(&answer);
+        answer
     }
 }
 

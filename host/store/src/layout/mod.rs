@@ -307,6 +307,10 @@ impl Store for Layout {
         Ok(())
     }
 
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
+    }
+
     async fn health(&self) -> Health {
         self.store.health().await
     }
@@ -342,5 +346,18 @@ impl History for Layout {
                 gone => Ok(gone),
             },
         }
+    }
+
+    async fn outline(&self, key: &Key, revision: Option<Revision>) -> Result<Slot, Error> {
+        let slot = match revision {
+            Some(revision) => self.store.revision(key, revision).await?,
+            None => self.store.get(key).await?,
+        };
+        let Slot::Entry(Entry { revision, meta, content }) = slot else { return Ok(slot) };
+        let meta = match content {
+            Some(_) => Envelope::of(&meta).map_err(|broken| Error::Corrupt(format!("`{key}` {broken}")))?.1,
+            None => meta,
+        };
+        Ok(Slot::Entry(Entry { revision, meta, content: None }))
     }
 }

@@ -191,8 +191,10 @@ pub(super) fn kind(finished: &Finished) -> Option<Kind> {
     let asked = finished.event.as_ref().map(|event| event.operation);
     // What the route needs tells what was wanted also where the component did not come to say so.
     let is_change = match asked {
-        Some(Operation::Get) => false,
-        Some(Operation::None) | None => finished.right.is_some_and(|right| right != Right::Read),
+        Some(Operation::Get | Operation::List | Operation::Outputs | Operation::Difference) => false,
+        Some(Operation::None) | None => {
+            finished.right.is_some_and(|right| matches!(right, Right::Write | Right::Delete))
+        }
         Some(_) => true,
     };
     match (&finished.caller, finished.status) {
