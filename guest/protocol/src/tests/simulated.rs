@@ -71,6 +71,9 @@ pub(crate) fn servers_remember(remember: bool) {
     REMEMBERS.set(remember);
 }
 
+/// Documents by key and revision.
+type Written = BTreeMap<(String, Revision), Entry<Bytes>>;
+
 /// The store, as one server sees it: clones share the documents.
 #[derive(Clone, Default)]
 pub(crate) struct Simulated {
@@ -78,7 +81,7 @@ pub(crate) struct Simulated {
     memory: Rc<RefCell<BTreeMap<String, Remembered>>>,
     documents: Rc<RefCell<BTreeMap<String, Slot<Bytes>>>>,
     /// All that was ever written.
-    written: Rc<RefCell<BTreeMap<(String, Revision), Entry<Bytes>>>>,
+    written: Rc<RefCell<Written>>,
     hooks: Rc<RefCell<Vec<Hook>>>,
     calls: Rc<RefCell<Vec<(Operation, String)>>>,
 }

@@ -18,6 +18,7 @@ mod http2;
 mod lifecycle;
 mod paths;
 mod program;
+mod recovery;
 mod registries;
 mod storm;
 mod support;

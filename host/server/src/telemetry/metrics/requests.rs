@@ -26,6 +26,7 @@ const SIZES: &[f64] = &[
 pub struct RequestMetrics {
     methods: ArcSwap<BTreeSet<String>>,
     requests: IntCounterVec,
+    routes: IntCounterVec,
     duration: HistogramVec,
     in_flight: IntGauge,
     refusals: IntCounterVec,
@@ -43,6 +44,11 @@ impl RequestMetrics {
                 "tofu_state_requests_total",
                 "Requests by method and status.",
                 &["method", "status"],
+            )?,
+            routes: make.counters(
+                "tofu_state_route_requests_total",
+                "Requests that were let in, by the component's route that they took and status.",
+                &["route", "status"],
             )?,
             duration: make.histograms(
                 "tofu_state_request_duration_seconds",
@@ -83,7 +89,12 @@ impl RequestMetrics {
         self.in_flight.dec();
         let methods = self.methods.load();
         let method = methods.get(&finished.method).map_or("other", String::as_str);
-        self.requests.with_label_values(&[method, finished.status.to_string().as_str()]).inc();
+        let status = finished.status.to_string();
+        self.requests.with_label_values(&[method, &status]).inc();
+        // Routes are the component's own words, and few.
+        if let Some(route) = &finished.route {
+            self.routes.with_label_values(&[route, &status]).inc();
+        }
         self.duration.with_label_values(&[finished.operation()]).observe(finished.duration.as_secs_f64());
         if let Some(code) = finished.refusal {
             self.refusals.with_label_values(&[code]).inc();
