@@ -75,7 +75,8 @@ impl Protocol {
     /// # Errors
     /// See [`Failure`].
     pub async fn answer(&self, request: Request, around: Surroundings) -> Result<Reply, Failure> {
-        let reachable = Reachable { store: around.store, wait_until: None, policies: around.policies };
+        let reachable =
+            Reachable { store: around.store, wait_until: None, policies: around.policies, rights: around.rights };
         let mut store = Guest::fresh(&self.loaded.shared, self.loaded.allowance(), Some(reachable));
         run(&self.loaded, request, &mut store).await
     }

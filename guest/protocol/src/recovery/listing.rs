@@ -36,8 +36,8 @@ pub(super) fn states<A: Archive>(call: &mut Call<'_, A>) -> Result<Reply<A::Blob
     let page = walk(
         call.archive,
         &Wanted {
-            prefix: query.segments("prefix"),
-            after: query.segments("after"),
+            prefix: query.segments("prefix")?,
+            after: query.segments("after")?,
             limit: query.limit()?,
             root: None,
             most_segments: usize::from(call.request.settings.path_segments),
@@ -85,11 +85,11 @@ fn held<B>(path: &str, slot: Result<Slot<B>, StoreError>, now: u64) -> Option<Lo
 /// `GET /-/v1/quarantine`.
 pub(super) fn quarantine<A: Archive>(call: &mut Call<'_, A>) -> Result<Reply<A::Blob>, Refused> {
     let query = call.query(&["prefix", "limit", "after"])?;
-    let prefix = query.segments("prefix");
+    let prefix = query.segments("prefix")?;
     let page = walk(
         call.archive,
         &Wanted {
-            after: query.segments("after"),
+            after: query.segments("after")?,
             limit: query.limit()?,
             root: Some(PREFIX),
             // The digest is one more.

@@ -13,6 +13,9 @@ const DEFAULT_LIMIT: usize = 100;
 /// How many items a page may have.
 const MOST: usize = 500;
 
+/// More characters than any path has, a digest behind it included.
+const LONGEST_PATH: usize = 1200;
+
 /// The parameters of a query, each at most once.
 pub(super) struct Query(Vec<(String, String)>);
 
@@ -87,8 +90,14 @@ impl Query {
     }
 
     /// A path, or the beginning of one, as segments.
-    pub(super) fn segments(&self, name: &str) -> Vec<String> {
-        let text = self.text(name).unwrap_or_default().trim_end_matches('/');
-        if text.is_empty() { Vec::new() } else { text.split('/').map(str::to_owned).collect() }
+    pub(super) fn segments(&self, name: &str) -> Result<Vec<String>, Refusal> {
+        let text = self.text(name).unwrap_or_default();
+        if text.chars().count() > LONGEST_PATH {
+            return Err(Refusal::InvalidRequest(format!(
+                "`{name}` in the query is longer than {LONGEST_PATH} characters, as no path is"
+            )));
+        }
+        let text = text.trim_end_matches('/');
+        Ok(if text.is_empty() { Vec::new() } else { text.split('/').map(str::to_owned).collect() })
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tofu_state_component::policies::Chain;
-use tofu_state_component::{Protocol, ReplyBody, Request, Settings, Surroundings};
+use tofu_state_component::{Granted, Protocol, ReplyBody, Request, Settings, Surroundings};
 use tofu_state_store::layout::{self, Layout, Work};
 use tofu_state_store::{Blob, Key};
 
@@ -85,7 +85,8 @@ pub(crate) fn execute(
         },
     ));
     let store = Arc::new(Memory { inner: layout, script: script.clone(), remembers: laying.remembers });
-    let around = Surroundings { store, store_wait: None, policies: Arc::clone(&serving.policies) };
+    let around =
+        Surroundings { store, store_wait: None, policies: Arc::clone(&serving.policies), rights: Granted::default() };
     let answered = Arc::new(Mutex::new(None));
     let told = Arc::clone(&answered);
     let call = async move {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use tofu_state_component::policies::Chain;
-use tofu_state_component::{ReplyBody, Surroundings};
+use tofu_state_component::{Granted, ReplyBody, Surroundings};
 use tofu_state_store::layout::{self, Layout};
 
 use super::World;
@@ -42,7 +42,8 @@ fn get(
     request: &Prepared,
 ) -> Result<Option<bytes::Bytes>, u16> {
     let store = layout(Snapshot::of(contents, tables), laying);
-    let around = Surroundings { store, store_wait: None, policies: Arc::new(Chain::default()) };
+    let around =
+        Surroundings { store, store_wait: None, policies: Arc::new(Chain::default()), rights: Granted::default() };
     let reply = serving.protocol.answer(component_request(request), around).now_or_never();
     let reply = reply.and_then(Result::ok).ok_or(500_u16)?;
     match (reply.status, reply.body) {

@@ -87,7 +87,7 @@ const HASH_HELP: &str = "\
 Reads a token from standard input and prints an entry for TOKENS_FILE with its SHA-256.
 
 In the entry, `paths` are globs over a state's path: `*` stays within one segment, `**` does not. `rights` are some of
-read, write (lock, write, release one's own lock), unlock (break others' locks) and delete. `expires` is optional.
+read, write (lock, write, release one's own lock), unlock (break others' locks), delete, and outputs (read those and nothing else). `expires` is optional.
 Two entries may share a name, for two tokens at once during a rotation, or a token, for other rights on other paths.
 
 Example:

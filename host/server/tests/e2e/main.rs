@@ -18,6 +18,7 @@ mod backups;
 mod cluster;
 mod common;
 mod crash;
+mod described;
 mod first_run;
 mod https;
 mod large;

@@ -29,6 +29,8 @@ fn what_is_not_known_is_refused_and_said() {
         "quarantined/a/b?sha256=abc",
         &format!("quarantined/a/b?sha256={}", "A".repeat(64)),
         &format!("quarantined/a/b?sha256={sha256}&id=x"),
+        &format!("states?prefix={}", "x".repeat(1201)),
+        &format!("quarantine?after={}", "x".repeat(1201)),
         "states/a",
         "quarantine/a/b",
         "versions",
