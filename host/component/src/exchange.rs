@@ -51,7 +51,9 @@ pub struct Surroundings {
 
 /// What a caller may do with the state at a path. By default nothing anywhere.
 #[derive(Clone, Default)]
-pub struct Granted(Option<Arc<dyn Fn(&str) -> Rights + Send + Sync>>);
+pub struct Granted(Option<Arc<RightsOn>>);
+
+type RightsOn = dyn Fn(&str) -> Rights + Send + Sync;
 
 impl Granted {
     /// Asks `on` about each path.

@@ -16,6 +16,7 @@ pub(super) const MOST: usize = 200_000;
 pub(super) struct Items<T>(pub(super) Vec<T>);
 
 /// An object of at most [`MOST`] members; `null` is an empty one. Of two with the same name the last one counts.
+#[derive(Default)]
 pub(super) struct Members<'a>(pub(super) BTreeMap<String, &'a RawValue>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Items<T> {
@@ -58,12 +59,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ItemsVisitor<T> {
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(MembersVisitor(PhantomData))
-    }
-}
-
-impl Default for Members<'_> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
     }
 }
 

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tofu_state_component::testing::FAULTY;
 use tofu_state_component::{
-    Caller, CallerKind, Engine, Failure, ForceUnlock, Limits, Protocol, Reply, ReplyBody, Request, Rights, Settings,
-    Surroundings,
+    Caller, CallerKind, Engine, Failure, ForceUnlock, Granted, Limits, Protocol, Reply, ReplyBody, Request, Rights,
+    Settings, Surroundings,
 };
 use tofu_state_store::memory::Memory;
 use tofu_state_store::testing::held::{Faults, Held};
