@@ -27,6 +27,8 @@
 
 mod explore;
 mod machine;
+mod replay;
+mod report;
 mod run;
 mod sandbox;
 mod scenario;
@@ -34,6 +36,9 @@ mod store;
 mod world;
 
 pub use explore::{Bounds, Counterexample, Explored, Progress};
+pub use replay::{Outcome, Replay, ReplayError, Replayed};
+pub use report::{Diagram, Row};
+pub use run::{Ran, StepRan};
 pub use sandbox::{Sandbox, SandboxError, engine};
 pub use scenario::{
     Client, Expectation, Expected, FaultKind, Faults, ForceUnlock, FullStep, ProtocolSettings, Scenario, ScenarioError,

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use tofu_state_component::policies::Chain;
 use tofu_state_component::{Allocation, BUILT_IN, Engine, EngineError, Limits, LoadError, Metering};
 
-use crate::explore::{self, Bounds, Explored, Progress};
+use crate::explore::{self, Bounds, Counterexample, Explored, Found, Progress};
 use crate::machine::execute::Serving;
+use crate::replay::{Outcome, Replay, Replayed};
+use crate::run::{self, Ran};
 use crate::scenario::{Scenario, ScenarioError};
 use crate::world::World;
+use crate::world::story::Story;
 
 /// Fuel for one instance: far more than any request takes, and a fraction of a second.
 const FUEL: u64 = 200_000_000;
@@ -111,7 +114,7 @@ impl Sandbox {
     /// Covers every schedule of the scenario's clients, within bounds. `progress` is called now and then.
     ///
     /// # Errors
-    /// The scenario is wrong. That a rule is broken is no error but a [`Counterexample`](crate::Counterexample).
+    /// The scenario is wrong. That a rule is broken is no error but a [`Counterexample`].
     pub fn explore(
         &self,
         scenario: &Scenario,
@@ -122,6 +125,48 @@ impl Sandbox {
             return Err(ScenarioError("there is nobody to explore: the scenario has no `[[client]]`".to_owned()).into());
         }
         let (world, beginning) = World::of(scenario, &self.servings)?;
-        Ok(explore::explore(world, beginning, bounds, progress))
+        let Found { mut explored, mut world, broken } = explore::explore(world, beginning.clone(), bounds, progress);
+        if let Some((violation, schedule)) = broken {
+            let mut diagram = world.story(beginning, &schedule).diagram;
+            diagram.title.clone_from(&scenario.name);
+            let replay = Replay::new(scenario.clone(), &violation, schedule, self.digests(), self.policies());
+            explored.counterexample = Some(Counterexample { violation, diagram, replay });
+        }
+        Ok(explored)
+    }
+
+    /// Makes the scenario's steps, one after the other, and compares what comes of them with what is expected.
+    ///
+    /// # Errors
+    /// The scenario is wrong. That something is not as expected is told in what is returned.
+    pub fn run(&self, scenario: &Scenario) -> Result<Ran, SandboxError> {
+        let (mut world, mut performing) = World::set_up(scenario, &self.servings)?;
+        let steps = run::run(&mut world, &mut performing, scenario)?;
+        Ok(Ran { name: scenario.name.clone(), steps })
+    }
+
+    /// Makes a schedule again. With the same component and policies the same comes of it; with others it shows
+    /// whether they do better.
+    ///
+    /// # Errors
+    /// Its scenario is wrong.
+    pub fn replay(&self, replay: &Replay) -> Result<Replayed, SandboxError> {
+        let (mut world, beginning) = World::of(&replay.scenario, &self.servings)?;
+        let Story { mut diagram, violation, parted_at } = world.story(beginning, &replay.schedule);
+        diagram.title.clone_from(&replay.scenario.name);
+        let outcome = match (parted_at, violation) {
+            (Some(step), _) => Outcome::Parted(step),
+            (None, None) => Outcome::Nothing,
+            (None, Some((violation, steps))) if violation.rule == replay.rule && steps == replay.steps() => {
+                Outcome::Same
+            }
+            (None, Some((violation, _))) => Outcome::Other(violation),
+        };
+        Ok(Replayed { diagram, outcome })
+    }
+
+    fn policies(&self) -> Vec<String> {
+        let policies = self.servings.first().map(|serving| &serving.policies);
+        policies.into_iter().flat_map(|chain| chain.entries()).map(|entry| entry.module.digest().to_string()).collect()
     }
 }

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::replay::Replay;
+use crate::report::Diagram;
 use crate::world::invariants::Violation;
-use crate::world::state::{Phase, State};
+use crate::world::state::State;
 use crate::world::step::Stepped;
 use crate::world::transition::Transition;
 use crate::world::{Want, World};
@@ -69,15 +71,26 @@ pub struct Explored {
 pub struct Counterexample {
     /// The rule.
     pub violation: Violation,
-    pub(crate) schedule: Vec<Transition>,
+    /// What happens.
+    pub diagram: Diagram,
+    /// To make it again.
+    pub replay: Replay,
 }
 
 impl Counterexample {
-    /// How many steps it has.
+    /// How many steps it has. No schedule that breaks a rule has fewer.
     #[must_use]
     pub fn steps(&self) -> usize {
-        self.schedule.len()
+        self.replay.steps()
     }
+}
+
+/// What a search found, before it is told.
+pub(crate) struct Found {
+    pub(crate) explored: Explored,
+    pub(crate) world: World,
+    /// The shortest schedule that breaks a rule.
+    pub(crate) broken: Option<(Violation, Vec<Transition>)>,
 }
 
 /// How a state was reached first.
@@ -132,7 +145,7 @@ pub(crate) fn explore(
     beginning: State,
     bounds: &Bounds,
     mut progress: impl FnMut(&Progress),
-) -> Explored {
+) -> Found {
     let began = Instant::now();
     let mut search = Search {
         numbers: FxHashMap::default(),
@@ -143,7 +156,7 @@ pub(crate) fn explore(
     };
     search.numbers.insert(fingerprint(&beginning), 0);
     let mut level = vec![(0_u32, beginning)];
-    let (mut depth, mut stopped_by, mut counterexample) = (0_u32, None, None);
+    let (mut depth, mut stopped_by, mut broken) = (0_u32, None, None);
     'search: while !level.is_empty() {
         let mut following = Vec::new();
         let mut todo = level;
@@ -157,7 +170,7 @@ pub(crate) fn explore(
                 match expand(&mut world, &state) {
                     Expansion::Steps(steps) => {
                         if let Some(found) = search.take(&world, number, &state, steps, &mut following) {
-                            counterexample = Some(found);
+                            broken = Some(found);
                             break 'search;
                         }
                     }
@@ -176,8 +189,8 @@ pub(crate) fn explore(
         }
         level = following;
     }
-    let complete = stopped_by.is_none() && counterexample.is_none();
-    Explored {
+    let complete = stopped_by.is_none() && broken.is_none();
+    let explored = Explored {
         complete,
         stopped_by,
         states: search.reached.len() as u64,
@@ -186,8 +199,9 @@ pub(crate) fn explore(
         schedules: search.schedules(),
         longest: depth,
         time: began.elapsed(),
-        counterexample,
-    }
+        counterexample: None,
+    };
+    Found { explored, world, broken }
 }
 
 fn stopped(search: &Search, bounds: &Bounds, began: Instant) -> Option<&'static str> {
@@ -214,18 +228,18 @@ impl Search {
         state: &State,
         steps: Vec<(Transition, Stepped)>,
         following: &mut Vec<(u32, State)>,
-    ) -> Option<Counterexample> {
+    ) -> Option<(Violation, Vec<Transition>)> {
         if steps.is_empty() {
             self.ends.push(number);
-            if let Some(violation) = unfinished(world, state) {
-                return Some(Counterexample { violation, schedule: self.schedule(number) });
+            if let Some(violation) = world.unfinished(state) {
+                return Some((violation, self.schedule(number)));
             }
         }
         for (by, stepped) in steps {
             if let Some(violation) = stepped.violation {
                 let mut schedule = self.schedule(number);
                 schedule.push(by);
-                return Some(Counterexample { violation, schedule });
+                return Some((violation, schedule));
             }
             let next = u32::try_from(self.reached.len()).unwrap_or(NONE);
             let to = *self.numbers.entry(fingerprint(&stepped.state)).or_insert(next);
@@ -297,13 +311,4 @@ impl Search {
         }
         ways.first().copied().flatten().unwrap_or(0)
     }
-}
-
-/// At the end of a schedule everybody must be done.
-fn unfinished(world: &World, state: &State) -> Option<Violation> {
-    let waits = state.clients.iter().zip(&world.clients).find(|(client, _)| client.phase != Phase::Done)?.1;
-    Some(Violation {
-        rule: "stuck",
-        what: format!("client {:?} is not done, and nothing can happen any more", waits.name),
-    })
 }

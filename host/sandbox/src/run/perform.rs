@@ -25,7 +25,6 @@ pub(crate) struct Performing {
 }
 
 /// What came of a step.
-#[expect(dead_code, reason = "`run` reads them, which comes next")]
 pub(crate) struct Performed {
     pub(crate) intent: Option<Intent>,
     /// None: the server died, or nothing was asked.

@@ -20,6 +20,13 @@ impl World {
     /// The world of a scenario, and the state after its set-up. `servings` holds what each server runs; where there
     /// are fewer than servers, the last one is run by the rest.
     pub(crate) fn of(scenario: &Scenario, servings: &[Serving]) -> Result<(Self, State), ScenarioError> {
+        let (mut world, performed) = Self::set_up(scenario, servings)?;
+        let state = world.beginning(scenario, performed)?;
+        Ok((world, state))
+    }
+
+    /// The world of a scenario, and its store after the set-up.
+    pub(crate) fn set_up(scenario: &Scenario, servings: &[Serving]) -> Result<(Self, Performing), ScenarioError> {
         let Some(last) = servings.last() else { return wrong("there is no component".to_owned()) };
         if scenario.servers.is_empty() {
             return wrong("`servers` is empty: name at least one".to_owned());
@@ -54,9 +61,11 @@ impl World {
         for step in &scenario.setup {
             performing.perform(&mut world, scenario, &step.full())?;
         }
+        for step in &scenario.steps {
+            step.full().path.iter().try_for_each(|path| world.names.path(path).map(drop))?;
+        }
         world.look_with(scenario)?;
-        let state = world.beginning(scenario, performing)?;
-        Ok((world, state))
+        Ok((world, performing))
     }
 
     /// Makes the requests that the world is looked at with.

@@ -5,7 +5,7 @@
 
 use super::World;
 use super::history::{Flight, Holder, Sight, Visible};
-use super::state::State;
+use super::state::{Phase, State};
 use crate::machine::execute::RawReply;
 use crate::scenario::Tolerated;
 use crate::scenario::intent::{Intent, Kind, LockId};
@@ -290,6 +290,12 @@ impl World {
             _ => {}
         }
         None
+    }
+
+    /// At the end of a schedule everybody must be done.
+    pub(crate) fn unfinished(&self, state: &State) -> Option<Violation> {
+        let waits = state.clients.iter().zip(&self.clients).find(|(client, _)| client.phase != Phase::Done)?.1;
+        broken("stuck", format!("client {} is not done, and nothing can happen any more", waits.name))
     }
 
     fn tolerates(&self, what: Tolerated) -> bool {

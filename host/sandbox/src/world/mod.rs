@@ -7,6 +7,7 @@ pub(crate) mod lens;
 pub(crate) mod names;
 pub(crate) mod state;
 pub(crate) mod step;
+pub(crate) mod story;
 pub(crate) mod transition;
 
 use rustc_hash::FxHashMap;

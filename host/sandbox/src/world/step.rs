@@ -22,7 +22,6 @@ pub(crate) struct Stepped {
 
 /// What happened, for people.
 #[derive(Clone, Debug, Default)]
-#[expect(dead_code, reason = "the diagram reads them, which comes next")]
 pub(crate) struct Told {
     pub(crate) origin: Option<Origin>,
     pub(crate) call: Option<Call>,
