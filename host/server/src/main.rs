@@ -58,6 +58,9 @@ fn main() -> ExitCode {
         Command::Healthcheck(flags) => healthcheck(&flags),
         Command::Ask(asking) => ask(&asking),
         Command::Policy(task) => policy(&task),
+        Command::Sandbox(task) => {
+            ExitCode::from(cli::sandbox::perform(&task, &mut io::stdout(), &mut io::stderr()).status())
+        }
         Command::TokenHash => token_hash(),
         Command::BackupCreate(flags, to) => backup(&flags, |folder| cli::backup::create(folder, &to)),
         Command::BackupRestore(flags, from) => backup(&flags, |folder| cli::backup::restore(folder, &from)),

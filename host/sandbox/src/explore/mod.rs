@@ -60,6 +60,8 @@ pub struct Explored {
     pub schedules: u128,
     /// The most steps of a schedule.
     pub longest: u32,
+    /// States that were found, and from which the search did not go on.
+    pub waiting: u64,
     /// How long it took.
     pub time: Duration,
     /// The shortest schedule that breaks a rule.
@@ -108,6 +110,9 @@ struct Search {
     edge_ends: Vec<(u32, usize)>,
     ends: Vec<u32>,
 }
+
+/// States between two reports of how far it is.
+const TOLD_EVERY: usize = 4096;
 
 const NONE: u32 = u32::MAX;
 
@@ -167,6 +172,9 @@ pub(crate) fn explore(
                 if stopped_by.is_some() {
                     break 'search;
                 }
+                if search.edge_ends.len() % TOLD_EVERY == TOLD_EVERY - 1 {
+                    progress(&search.progress(&world, following.len(), depth));
+                }
                 match expand(&mut world, &state) {
                     Expansion::Steps(steps) => {
                         if let Some(found) = search.take(&world, number, &state, steps, &mut following) {
@@ -198,6 +206,7 @@ pub(crate) fn explore(
         executions: world.machine.executions,
         schedules: search.schedules(),
         longest: depth,
+        waiting: search.reached.len().saturating_sub(search.edge_ends.len()) as u64,
         time: began.elapsed(),
         counterexample: None,
     };

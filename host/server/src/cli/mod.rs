@@ -6,6 +6,7 @@ pub mod backup;
 pub mod first_token;
 pub mod healthcheck;
 pub mod policy;
+pub mod sandbox;
 pub mod token;
 
 use std::collections::HashMap;
@@ -30,6 +31,8 @@ pub enum Command {
     Ask(Ask),
     /// What needs no server about policies.
     Policy(policy::Task),
+    /// Try a component on scenarios.
+    Sandbox(sandbox::Task),
     /// Make an entry for `TOKENS_FILE` of a token on standard input.
     TokenHash,
     /// Copy the embedded store into a file.
@@ -171,6 +174,11 @@ fn command() -> clap::Command {
                 .arg(argument(&settings::DATA_DIR))
                 .arg(file("from", "The backup.")),
         );
+    let sandbox = clap::Command::new("sandbox")
+        .about("Try the component on scenarios: run them, explore every schedule, make one again; without a server")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(sandbox::subcommands());
     clap::Command::new("tofu-state")
         .about(ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
@@ -181,6 +189,7 @@ fn command() -> clap::Command {
         .subcommand(token)
         .subcommand(backup)
         .subcommand(policy)
+        .subcommand(sandbox)
         .subcommand(reload)
 }
 
@@ -236,6 +245,10 @@ fn interpret(matches: ArgMatches) -> Option<Command> {
             ("roll-back", matches) => Some(ask(Question::RollBack, matches)),
             (name, matches) => policy::interpret(name, matches).map(Command::Policy),
         },
+        ("sandbox", matches) => {
+            let (name, matches) = matches.subcommand()?;
+            sandbox::interpret(name, matches).map(Command::Sandbox)
+        }
         ("token", _) => Some(Command::TokenHash),
         ("backup", matches) => {
             let (which, matches) = matches.subcommand()?;

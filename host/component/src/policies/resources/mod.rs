@@ -29,7 +29,9 @@ pub(super) async fn count_for(
         return None;
     }
     let (current, proposed) = (current.cloned(), proposed?.clone());
-    if current.as_ref().map_or(0, Bytes::len) + proposed.len() <= MAX_COUNTED_IN_PLACE {
+    let is_small = current.as_ref().map_or(0, Bytes::len) + proposed.len() <= MAX_COUNTED_IN_PLACE;
+    // Without a runtime, as in the sandbox, nobody else waits for this thread.
+    if is_small || tokio::runtime::Handle::try_current().is_err() {
         return count(current.as_deref(), &proposed);
     }
     tokio::task::spawn_blocking(move || count(current.as_deref(), &proposed)).await.ok().flatten()
