@@ -1,9 +1,18 @@
 //! Steps one after the other, with faults at chosen calls.
 
+use std::sync::LazyLock;
+
 use tofu_state_sandbox::{Ran, Sandbox, SandboxError, Scenario};
 
+/// The component takes a second to compile: once for all tests.
+static SANDBOX: LazyLock<Option<Sandbox>> = LazyLock::new(|| Sandbox::built_in().ok());
+
 fn run(text: &str) -> Result<Ran, SandboxError> {
-    Sandbox::built_in()?.run(&Scenario::parse(text)?)
+    let scenario = Scenario::parse(text)?;
+    match &*SANDBOX {
+        Some(sandbox) => sandbox.run(&scenario),
+        None => Sandbox::built_in()?.run(&scenario),
+    }
 }
 
 #[test]
