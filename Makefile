@@ -54,7 +54,7 @@ lint: setup ## Format, clippy (host and guest), licences and sources of dependen
 	tools/run actionlint
 
 lint-guests: setup ## Clippy on what becomes a component
-	cargo clippy -p tofu-state-protocol -p tofu-state-faulty -p tofu-state-faulty-policy $(POLICIES:%=-p tofu-state-policy-%) --target $(WASM) -- -D warnings
+	cargo clippy -p tofu-state-protocol -p tofu-state-mutants -p tofu-state-faulty -p tofu-state-faulty-policy $(POLICIES:%=-p tofu-state-policy-%) --target $(WASM) -- -D warnings
 
 bench: setup peers ## Measures each layer against its floor, release build; writes bench/results (BENCH=--quick: a minute)
 	cargo build --release -p tofu-state -p tofu-state-bench

@@ -61,6 +61,8 @@ fn build() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={}", nested.workspace.join("guest/mutants/faulty").display());
         nested.component("tofu-state-faulty", &[], "faulty.wasm")?;
         nested.component("tofu-state-faulty", &["--features", "reaches-out"], "reaching.wasm")?;
+        println!("cargo::rerun-if-changed={}", nested.workspace.join("guest/mutants/protocol").display());
+        nested.component("tofu-state-mutants", &[], "mutants.wasm")?;
         println!("cargo::rerun-if-changed={}", nested.workspace.join("guest/mutants/policy").display());
         nested.component("tofu-state-faulty-policy", &[], "faulty-policy.wasm")?;
         for feature in ["reads-states", "reaches-out", "judges-wrongly", "vast"] {

@@ -1,17 +1,12 @@
 //! Glue: the generated bindings on one side, the logic on the other, and nothing in between.
 #![allow(unsafe_code, reason = "the generated bindings call the component model's canonical ABI")]
 
-#[allow(missing_docs, unreachable_pub, reason = "generated")]
-mod bindings {
-    wit_bindgen::generate!({ path: "../../wit", world: "protocol", generate_all });
-}
-
-use bindings::exports::tofu_state::backend::handler as contract;
-use bindings::exports::tofu_state::backend::locks;
-use bindings::tofu_state::backend::{access, blobs, history, inspection, policies as chain, store, types};
-use bindings::tofu_state::policy::types as policy;
-
 use crate::archive::{self, Archive, Child, Place, Trouble};
+use crate::bindings;
+use crate::bindings::exports::tofu_state::backend::handler as contract;
+use crate::bindings::exports::tofu_state::backend::locks;
+use crate::bindings::tofu_state::backend::{access, blobs, history, inspection, policies as chain, store, types};
+use crate::bindings::tofu_state::policy::types as policy;
 use crate::exchange::{self, Body, Operation, Request, Response};
 use crate::lock_info::LockInfo;
 use crate::outside::{self, Outcome, Retention, Revision, Slot, StoreError};

@@ -17,8 +17,10 @@ pub mod policies;
 pub mod recovery;
 pub mod reply;
 
+#[cfg(all(target_arch = "wasm32", feature = "component"))]
+mod bindings;
 mod change;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "component"))]
 mod component;
 mod fence;
 mod json;

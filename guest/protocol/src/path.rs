@@ -7,7 +7,7 @@ use std::fmt;
 /// The longest segment in bytes.
 const MAX_SEGMENT_BYTES: usize = 128;
 /// The end that lock documents have, so that no state may.
-pub(crate) const LOCK_SUFFIX: &str = ".lock";
+pub const LOCK_SUFFIX: &str = ".lock";
 /// The first segment of everything that is not a state.
 pub(crate) const RESERVED: &str = "-";
 

@@ -1,10 +1,13 @@
-//! Components for tests, see `guest/mutants/faulty` and `guest/mutants/policy`.
+//! Components for tests, see `guest/mutants`.
 
 /// Misbehaves in the way that the first segment of a request's path names.
 pub static FAULTY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/faulty.wasm"));
 
 /// Imports files, sockets and clocks: it must be refused.
 pub static REACHING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/reaching.wasm"));
+
+/// All deliberately broken protocols; `tofu_state_mutants::component` makes one of them.
+pub static MUTANTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/mutants.wasm"));
 
 /// A policy that does what its configuration says.
 pub static FAULTY_POLICY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/faulty-policy.wasm"));
