@@ -14,6 +14,8 @@ const PROMETHEUS: (&str, &str) = ("prometheus", "prometheus-debian");
 const PROMTOOL: (&str, &str) = ("promtool", "promtool-debian");
 /// The registry of `tools/ociregistry`.
 const REGISTRY: (&str, &str) = ("ociregistry", "ociregistry-0.20.6");
+/// The checker of `tools/historycheck`.
+const HISTORYCHECK: (&str, &str) = ("historycheck", "historycheck-1.3.1-1");
 
 /// The `bao` program.
 ///
@@ -49,6 +51,15 @@ pub fn terraform() -> PathBuf {
 #[must_use]
 pub fn registry() -> PathBuf {
     find(REGISTRY)
+}
+
+/// The `historycheck` program.
+///
+/// # Panics
+/// If it is neither on `PATH` nor in the cache.
+#[must_use]
+pub fn historycheck() -> PathBuf {
+    find(HISTORYCHECK)
 }
 
 /// The `prometheus` program.

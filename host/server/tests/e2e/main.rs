@@ -23,6 +23,7 @@ mod first_run;
 mod https;
 mod large;
 mod lifecycle;
+mod linearizability;
 mod locks;
 mod migration;
 mod policies;
