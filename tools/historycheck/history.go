@@ -80,6 +80,31 @@ func byPath(lines []Line) map[string][]Line {
 	return paths
 }
 
+// Lines with a request that was sent again and its copies as one: that the copies do together what one does is what
+// the protocol promises. It does not promise it of what could not be told from another's request: a forced unlock
+// without an ID; nor of a LOCK whose first copy arrives when its ID has been forgotten, eight releases later.
+func requests(lines []Line) []Line {
+	var all []Line
+	last := map[int]int{}
+	for _, line := range lines {
+		at, known := last[line.Client]
+		// A copy that is refused says nothing of the one before it, which may have been done in time.
+		isAnswer := line.Status == 200 || line.isUnknown()
+		if known && isAnswer && all[at].isUnknown() && all[at].isCopiedBy(line) {
+			all[at].Status, all[at].Holder, all[at].Return = line.Status, line.Holder, line.Return
+			continue
+		}
+		last[line.Client] = len(all)
+		all = append(all, line)
+	}
+	return all
+}
+
+func (line Line) isCopiedBy(other Line) bool {
+	return line.Operation != "LOCK" && line.Lock != "" && line.Path == other.Path &&
+		line.Operation == other.Operation && line.Lock == other.Lock && line.State == other.State
+}
+
 // What porcupine looks at: a request of unknown outcome may be done at any later time, or never. One that would have
 // left no trace is left out: that it was done can neither explain an answer nor be contradicted by one.
 func operations(lines []Line) []porcupine.Operation {

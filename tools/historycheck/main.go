@@ -71,7 +71,7 @@ func check(lines []Line, patience time.Duration, picture string, out io.Writer) 
 	sort.Strings(paths)
 	deadline := time.Now().Add(patience)
 	for _, path := range paths {
-		operations := operations(states[path])
+		operations := operations(requests(states[path]))
 		result, info := porcupine.CheckOperationsVerbose(model, operations, max(time.Until(deadline), time.Millisecond))
 		switch result {
 		case porcupine.Ok:

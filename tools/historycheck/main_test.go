@@ -32,6 +32,19 @@ func TestHistories(t *testing.T) {
 			get(`"status":404,"call":5,"return":6`) + get(`"state":"x","status":200,"call":7,"return":8`), 0},
 		"one that was not": {lock("a") + post(`"lock":"a","state":"x","status":503,"call":3,"return":4`) +
 			get(`"status":404,"call":5,"return":6`), 0},
+		"a write that was sent again": {lock("a") + post(`"lock":"a","state":"x","status":0,"call":3,"return":4`) +
+			post(`"lock":"a","state":"x","status":200,"call":5,"return":6`) +
+			post(`"lock":"a","state":"y","status":200,"call":7,"return":8`) +
+			get(`"state":"y","status":200,"call":9,"return":10`), 0},
+		"a write whose copy is refused since the lock was broken": {lock("a") +
+			post(`"lock":"a","state":"x","status":0,"call":3,"return":4`) +
+			`{"path":"p","client":1,"operation":"BREAK","status":200,"call":5,"return":6}` + "\n" +
+			post(`"lock":"a","state":"x","status":409,"call":7,"return":8`) +
+			get(`"state":"x","status":200,"call":9,"return":10`), 0},
+		"the late copy of one": {lock("a") + post(`"lock":"a","state":"x","status":0,"call":3,"return":4`) +
+			post(`"lock":"a","state":"x","status":200,"call":5,"return":6`) +
+			post(`"lock":"a","state":"y","status":200,"call":7,"return":8`) +
+			get(`"state":"x","status":200,"call":9,"return":10`), exitWrong},
 		"a lost write": {lock("a") + post(`"lock":"a","state":"x","status":200,"call":3,"return":4`) +
 			get(`"status":404,"call":5,"return":6`), exitWrong},
 		"a stale read": {lock("a") + post(`"lock":"a","state":"x","status":200,"call":3,"return":4`) +

@@ -15,7 +15,7 @@ const PROMTOOL: (&str, &str) = ("promtool", "promtool-debian");
 /// The registry of `tools/ociregistry`.
 const REGISTRY: (&str, &str) = ("ociregistry", "ociregistry-0.20.6");
 /// The checker of `tools/historycheck`.
-const HISTORYCHECK: (&str, &str) = ("historycheck", "historycheck-1.3.1-1");
+const HISTORYCHECK: (&str, &str) = ("historycheck", "historycheck-1.3.1-3");
 
 /// The `bao` program.
 ///

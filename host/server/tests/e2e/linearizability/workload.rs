@@ -112,9 +112,10 @@ impl Driver {
             match self.ask_at(attempt, of, request).await {
                 Told::Known(status, told, serial) => return Told::Known(status, told, serial),
                 Told::Unknown => unknown += 1,
-                Told::Unsent => sleep(PAUSE).await,
+                Told::Unsent => {}
             }
             attempt += 1;
+            sleep(10 * PAUSE).await;
             if unknown == TRIES || attempt > 100 * TRIES {
                 return Told::Unknown;
             }
