@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use tofu_state_client::settings::Settings;
+use tofu_state_client::state;
 use tofu_state_component::{Engine, Limits as CallLimits};
 use tofu_state_server::access::reload;
 use tofu_state_server::access::{Access, Tokens};
@@ -61,6 +63,8 @@ fn main() -> ExitCode {
         Command::Sandbox(task) => {
             ExitCode::from(cli::sandbox::perform(&task, &mut io::stdout(), &mut io::stderr()).status())
         }
+        Command::State(doing) => on_states(&doing),
+        Command::Transfer(doing) => transfer(&doing),
         Command::TokenHash => token_hash(),
         Command::BackupCreate(flags, to) => backup(&flags, |folder| cli::backup::create(folder, &to)),
         Command::BackupRestore(flags, from) => backup(&flags, |folder| cli::backup::restore(folder, &from)),
@@ -361,16 +365,17 @@ async fn engine(limits: CallLimits) -> Result<Engine, String> {
 }
 
 fn ask(asking: &Ask) -> ExitCode {
-    match block_on(cli::ask::ask(asking, &mut io::stdout())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(what) => fail(&what, 1),
-    }
+    ended(block_on(cli::ask::ask(asking, &mut io::stdout())))
 }
 
 /// For commands that wait for a server, and not for long.
 fn block_on<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| error.to_string())?.block_on(work)
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let result = runtime.block_on(work);
+    // A question that was interrupted is still being asked.
+    runtime.shutdown_background();
+    result
 }
 
 fn healthcheck(flags: &Flags) -> ExitCode {
@@ -401,6 +406,34 @@ fn backup(flags: &Flags, work: impl FnOnce(&Path) -> Result<String, String>) -> 
             cli::say(&mut io::stdout(), &said);
             ExitCode::SUCCESS
         }
+        Err(what) => fail(&what, 1),
+    }
+}
+
+fn on_states(doing: &cli::state::Doing) -> ExitCode {
+    let settings = match Settings::read(&doing.server, &|name| std::env::var_os(name)) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error, WRONG_CONFIGURATION),
+    };
+    let mut context =
+        state::Context { settings: &settings, answers: doing.answers, json: doing.json, out: io::stdout() };
+    ended(block_on(async { state::perform(&doing.task, &mut context).await.map_err(|error| error.to_string()) }))
+}
+
+fn transfer(doing: &cli::transfer::Doing) -> ExitCode {
+    let settings = match Settings::read(&doing.server, &|name| std::env::var_os(name)) {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error, WRONG_CONFIGURATION),
+    };
+    ended(block_on(async {
+        cli::transfer::perform(doing, &settings, &mut io::stdout()).await.map_err(|error| error.to_string())
+    }))
+}
+
+/// The exit code of a command that says itself what it has done.
+fn ended(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
         Err(what) => fail(&what, 1),
     }
 }

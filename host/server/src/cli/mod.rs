@@ -7,7 +7,9 @@ pub mod first_token;
 pub mod healthcheck;
 pub mod policy;
 pub mod sandbox;
+pub mod state;
 pub mod token;
+pub mod transfer;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -21,7 +23,7 @@ use crate::config::settings::{self, Setting};
 use crate::config::{Options, Source};
 
 /// What the command line asks for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     /// Serve states.
     Serve(Serve),
@@ -33,6 +35,10 @@ pub enum Command {
     Policy(policy::Task),
     /// Try a component on scenarios.
     Sandbox(sandbox::Task),
+    /// States on a running server.
+    State(state::Doing),
+    /// States that move in numbers.
+    Transfer(transfer::Doing),
     /// Make an entry for `TOKENS_FILE` of a token on standard input.
     TokenHash,
     /// Copy the embedded store into a file.
@@ -185,6 +191,9 @@ fn command() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(serve)
+        .subcommand(state::command())
+        .subcommand(transfer::import_command())
+        .subcommand(transfer::export_command())
         .subcommand(healthcheck)
         .subcommand(token)
         .subcommand(backup)
@@ -249,6 +258,8 @@ fn interpret(matches: ArgMatches) -> Option<Command> {
             let (name, matches) = matches.subcommand()?;
             sandbox::interpret(name, matches).map(Command::Sandbox)
         }
+        ("state", matches) => state::interpret(matches).map(Command::State),
+        (name @ ("import" | "export"), matches) => transfer::interpret(name, matches).map(Command::Transfer),
         ("token", _) => Some(Command::TokenHash),
         ("backup", matches) => {
             let (which, matches) = matches.subcommand()?;

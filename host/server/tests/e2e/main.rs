@@ -35,6 +35,7 @@ mod restarts;
 mod rights;
 mod secrets;
 mod shipped_policies;
+mod states;
 mod traces;
 mod typescript;
 mod wire;

@@ -1,0 +1,75 @@
+//! What can go wrong between a command and a server.
+
+use tofu_state_protocol::lock_info::LockInfo;
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No answer came, so whether it was done is unknown.
+    #[error("no answer from {place}: {why}")]
+    NoAnswer {
+        /// Who was asked.
+        place: String,
+        /// What kept the answer away.
+        why: String,
+    },
+    /// Somebody else holds the lock, or a policy denies it: then its `Who` is the policy.
+    #[error("{path} is locked{}", told(.info))]
+    Locked {
+        /// The state's path.
+        path: String,
+        /// The holder's LockInfo.
+        info: Box<LockInfo>,
+    },
+    /// The server says no.
+    #[error("{place}: {message} (status {status}{}){}", code_of(.code), hint(*.status))]
+    Refused {
+        /// What was asked for.
+        place: String,
+        /// The HTTP status.
+        status: u16,
+        /// The server's own code for the error; empty if it gave none.
+        code: String,
+        /// What the server says.
+        message: String,
+    },
+    /// The command cannot go on.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Error {
+    /// A sentence of our own.
+    pub fn other(what: impl Into<String>) -> Self {
+        Self::Other(what.into())
+    }
+}
+
+fn told(info: &LockInfo) -> String {
+    let mut text = format!(" (ID {}", info.id);
+    let mut add = |name: &str, value: &str| {
+        if !value.is_empty() {
+            text.push_str(&format!(", {name} {value}"));
+        }
+    };
+    add("by", info.who.as_deref().unwrap_or_default());
+    add("for", &info.operation);
+    add("since", &info.created);
+    text.push(')');
+    if !info.info.is_empty() {
+        text.push_str(&format!(": {}", info.info));
+    }
+    text
+}
+
+fn code_of(code: &str) -> String {
+    if code.is_empty() { String::new() } else { format!(", {code}") }
+}
+
+fn hint(status: u16) -> &'static str {
+    match status {
+        401 => ". Set TF_HTTP_USERNAME and TF_HTTP_PASSWORD",
+        403 => ". Is it the right token, and may it do this here?",
+        _ => "",
+    }
+}

@@ -1,0 +1,34 @@
+//! `state pull`: a state's bytes, as they were sent.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::Context;
+use crate::error::Error;
+use crate::keep::keep;
+use crate::protocol::State;
+use crate::serial::header;
+
+pub(super) async fn pull<W: Write>(
+    state: &State<'_>,
+    to: Option<&Path>,
+    context: &mut Context<'_, W>,
+) -> Result<(), Error> {
+    let path = &state.place.path;
+    let bytes = state.get().await?.ok_or_else(|| Error::other(format!("there is no state at {path}")))?;
+    match to {
+        None => {
+            let written = context.out.write_all(&bytes).and_then(|()| context.out.flush());
+            written.map_err(|error| Error::other(format!("standard output: {error}")))
+        }
+        Some(file) => {
+            let header = header(&bytes).map_err(|why| Error::other(format!("{path}: {why}")))?;
+            keep(file, &bytes).map_err(Error::Other)?;
+            let json = serde_json::json!({
+                "path": path, "file": file, "size": bytes.len(), "serial": header.serial, "lineage": header.lineage,
+            });
+            let line = format!("{path}: serial {}, {} bytes, in {}", header.serial, bytes.len(), file.display());
+            context.result(&json, &line)
+        }
+    }
+}
