@@ -78,7 +78,7 @@ async fn a_state_is_removed_under_its_lock_and_only_when_asked() {
     client.get().await.unwrap().expect(404);
     let again = run(&server, &["state", "rm", "team/app", "--yes"]).await.success();
     assert!(again.text().contains("nothing to delete"), "{again:?}");
-    client.lock("apply").await.unwrap().expect(200);
+    client.lock("another").await.unwrap().expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
