@@ -143,7 +143,7 @@ impl Api<'_> {
     /// The server says no; there is no such state.
     pub async fn quarantined(&self, path: &str, sha256: &str) -> Result<Bytes, Error> {
         let query = [("sha256", sha256.to_owned())];
-        Ok(self.send(&Method::GET, &format!("quarantine/{path}"), &query).await?.body)
+        Ok(self.send(&Method::GET, &format!("quarantined/{path}"), &query).await?.body)
     }
 
     /// Makes a refused state the present one, under the lock `id`.
@@ -155,7 +155,7 @@ impl Api<'_> {
         if overrule {
             query.push(("overrule", "true".to_owned()));
         }
-        let place = format!("quarantine/{path}");
+        let place = format!("quarantined/{path}");
         let answer = self.send(&Method::POST, &place, &query).await?;
         self.parsed(&place, &answer)
     }
@@ -166,7 +166,7 @@ impl Api<'_> {
     /// The server says no; there is no such state.
     pub async fn discard(&self, path: &str, sha256: &str) -> Result<(), Error> {
         let query = [("sha256", sha256.to_owned())];
-        self.send(&Method::DELETE, &format!("quarantine/{path}"), &query).await.map(drop)
+        self.send(&Method::DELETE, &format!("quarantined/{path}"), &query).await.map(drop)
     }
 
     async fn json<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, Error> {
