@@ -18,7 +18,7 @@ help: ## Lists the targets
 setup: ## Adds the WebAssembly target to the Rust toolchain if it is missing
 	@test -d "$$(rustc --print target-libdir --target $(WASM))" || rustup target add $(WASM)
 
-peers: ## Fetches bao, tofu, terraform, an OCI registry and prometheus for the tests where they are not on PATH
+peers: ## Fetches bao, tofu, terraform, an OCI registry, S3 storage and prometheus for the tests where they are not on PATH
 	@tools/fetch-peers
 
 run: setup ## Serves on the embedded store, with a token made for you, and prints a backend block to paste

@@ -39,6 +39,12 @@ impl fmt::Display for Table {
     }
 }
 
+/// A number of things, for people.
+#[must_use]
+pub fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
 /// A size in bytes, for people.
 #[must_use]
 pub fn size(bytes: u64) -> String {
@@ -52,6 +58,11 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!([count(0, "state"), count(1, "state"), count(2, "state")], ["0 states", "1 state", "2 states"]);
+    }
 
     #[test]
     fn columns_are_aligned_and_nothing_moves_the_cursor() {

@@ -65,6 +65,10 @@ fn main() -> ExitCode {
         }
         Command::State(doing) => on_states(&doing),
         Command::Transfer(doing) => transfer(&doing),
+        Command::Completions(shell) => {
+            cli::completions::print(shell, &mut io::stdout());
+            ExitCode::SUCCESS
+        }
         Command::TokenHash => token_hash(),
         Command::BackupCreate(flags, to) => backup(&flags, |folder| cli::backup::create(folder, &to)),
         Command::BackupRestore(flags, from) => backup(&flags, |folder| cli::backup::restore(folder, &from)),

@@ -17,6 +17,9 @@ const REGISTRY: (&str, &str) = ("ociregistry", "ociregistry-0.20.6");
 /// The checker of `tools/historycheck`.
 const HISTORYCHECK: (&str, &str) = ("historycheck", "historycheck-1.3.1-3");
 
+/// The storage of `tools/s3server`.
+const STORAGE: (&str, &str) = ("s3server", "s3server-1.2.0");
+
 /// The `bao` program.
 ///
 /// # Panics
@@ -60,6 +63,15 @@ pub fn registry() -> PathBuf {
 #[must_use]
 pub fn historycheck() -> PathBuf {
     find(HISTORYCHECK)
+}
+
+/// The `s3server` program.
+///
+/// # Panics
+/// If it is neither on `PATH` nor in the cache.
+#[must_use]
+pub fn storage() -> PathBuf {
+    find(STORAGE)
 }
 
 /// The `prometheus` program.

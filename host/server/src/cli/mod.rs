@@ -3,6 +3,7 @@
 pub mod address_file;
 pub mod ask;
 pub mod backup;
+pub mod completions;
 pub mod first_token;
 pub mod healthcheck;
 pub mod policy;
@@ -39,6 +40,8 @@ pub enum Command {
     State(state::Doing),
     /// States that move in numbers.
     Transfer(transfer::Doing),
+    /// Print completions for a shell.
+    Completions(clap_complete::Shell),
     /// Make an entry for `TOKENS_FILE` of a token on standard input.
     TokenHash,
     /// Copy the embedded store into a file.
@@ -200,6 +203,7 @@ fn command() -> clap::Command {
         .subcommand(policy)
         .subcommand(sandbox)
         .subcommand(reload)
+        .subcommand(completions::command())
 }
 
 /// A command for a running server.
@@ -260,6 +264,7 @@ fn interpret(matches: ArgMatches) -> Option<Command> {
         }
         ("state", matches) => state::interpret(matches).map(Command::State),
         (name @ ("import" | "export"), matches) => transfer::interpret(name, matches).map(Command::Transfer),
+        ("completions", matches) => completions::interpret(matches).map(Command::Completions),
         ("token", _) => Some(Command::TokenHash),
         ("backup", matches) => {
             let (which, matches) = matches.subcommand()?;

@@ -37,5 +37,6 @@ mod secrets;
 mod shipped_policies;
 mod states;
 mod traces;
+mod transfer;
 mod typescript;
 mod wire;

@@ -1,6 +1,9 @@
 //! `tofu-state state`: single states seen, locked, recovered and moved by the real program.
 
+mod cut;
+mod recover;
 mod single;
+pub(crate) mod stand_in;
 
 use std::ffi::OsStr;
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,119 @@
+//! `state list`, `versions`, `show` and `diff`: what there is, and what has changed.
+
+use std::io::Write;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Context, render};
+use crate::api::{Api, Version};
+use crate::error::Error;
+use crate::table::{self, Table};
+
+pub(super) async fn list<W: Write>(
+    api: &Api<'_>,
+    prefix: &str,
+    deleted: bool,
+    context: &mut Context<'_, W>,
+) -> Result<(), Error> {
+    let states = api.states(prefix, deleted).await?;
+    if context.json {
+        return context.document(&states);
+    }
+    let mut table = Table::new(&["path", "serial", "size", "written", "by", "tool", "locked by"]);
+    for state in &states {
+        let current = &state.current;
+        let serial = if current.is_state() { number(current.serial) } else { current.kind.clone() };
+        table.row([
+            state.path.clone(),
+            serial,
+            size(current),
+            text(current.written.as_ref()),
+            text(current.by.as_ref()),
+            text(current.tool_version.as_ref()),
+            state.lock.as_ref().map(render::lock).unwrap_or_default(),
+        ]);
+    }
+    context.say(&format!("{table}{}", table::count(states.len(), "state")))
+}
+
+pub(super) async fn versions<W: Write>(api: &Api<'_>, path: &str, context: &mut Context<'_, W>) -> Result<(), Error> {
+    let versions = api.versions(path).await?;
+    if context.json {
+        return context.document(&versions);
+    }
+    let mut table = Table::new(&["revision", "kind", "serial", "size", "written", "by", "tool", "lock"]);
+    for version in &versions {
+        table.row([
+            version.revision.to_string(),
+            version.kind.clone(),
+            number(version.serial),
+            size(version),
+            text(version.written.as_ref()),
+            text(version.by.as_ref()),
+            text(version.tool_version.as_ref()),
+            text(version.lock_id.as_ref()),
+        ]);
+    }
+    context.say(&format!("{table}{} of {path}", table::count(versions.len(), "version")))
+}
+
+pub(super) async fn show<W: Write>(api: &Api<'_>, path: &str, context: &mut Context<'_, W>) -> Result<(), Error> {
+    let versions = api.versions(path).await?;
+    let current = versions.first().ok_or_else(|| Error::other(format!("there has never been a state at {path}")))?;
+    let lock = api.lock(path).await?;
+    if context.json {
+        return context
+            .document(&json!({ "path": path, "current": current, "versions": versions.len(), "lock": lock }));
+    }
+    let lock = match &lock.lock {
+        Some(held) => format!("{} (ID {})", render::lock(held), held.id),
+        None => lock.status,
+    };
+    let lines = [
+        ("path", path.to_owned()),
+        ("present", render::version(current)),
+        ("lineage", text(current.lineage.as_ref())),
+        ("size", size(current)),
+        ("sha256", text(current.sha256.as_ref())),
+        ("tool", text(current.tool_version.as_ref())),
+        ("written", format!("{} by {}", text(current.written.as_ref()), text(current.by.as_ref()))),
+        ("versions", versions.len().to_string()),
+        ("lock", lock),
+    ];
+    for (name, value) in lines {
+        context.say(&format!("{name:<9} {value}"))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn diff<W: Write>(
+    api: &Api<'_>,
+    path: &str,
+    (from, to): (Option<u64>, Option<u64>),
+    sensitive: bool,
+    context: &mut Context<'_, W>,
+) -> Result<(), Error> {
+    let comparison = api.difference(path, from, to, sensitive).await?;
+    if context.json { context.document(&comparison) } else { context.say(&render::comparison(&comparison)) }
+}
+
+impl<W: Write> Context<'_, W> {
+    /// Writes a JSON document.
+    pub(super) fn document(&mut self, document: &impl Serialize) -> Result<(), Error> {
+        let text = serde_json::to_string_pretty(document).map_err(|error| Error::other(error.to_string()))?;
+        self.say(&text)
+    }
+}
+
+fn text(value: Option<&String>) -> String {
+    value.cloned().unwrap_or_else(|| "-".to_owned())
+}
+
+fn number(value: Option<u64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+fn size(version: &Version) -> String {
+    version.size.map_or_else(|| "-".to_owned(), table::size)
+}
