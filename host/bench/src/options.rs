@@ -47,6 +47,28 @@ pub(crate) struct Plan {
     pub(crate) server: PathBuf,
     /// Where the results go.
     pub(crate) results: PathBuf,
+    /// The only cell of layer (d) that is measured, and how many turns each side has in it.
+    pub(crate) cell: Option<(Cell, usize)>,
+}
+
+/// One cell of the matrix of stores, sizes and clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// `embedded` or `openbao`.
+    pub(crate) store: String,
+    /// As the table says it, without the space: `20KB`.
+    pub(crate) size: String,
+    pub(crate) clients: usize,
+}
+
+impl Cell {
+    /// Reads `STORE/SIZE/CLIENTS`.
+    fn parse(text: &str) -> Result<Self, String> {
+        let mistake = || "write STORE/SIZE/CLIENTS, such as openbao/20KB/8".to_owned();
+        let [store, size, clients] = text.split('/').collect::<Vec<_>>().try_into().map_err(|_| mistake())?;
+        let clients = clients.parse().map_err(|_| mistake())?;
+        Ok(Self { store: store.to_owned(), size: size.to_owned(), clients })
+    }
 }
 
 impl Plan {
@@ -67,7 +89,7 @@ impl Plan {
 
     /// How often each side has its turn with a server.
     pub(crate) fn server_rounds(&self) -> usize {
-        if self.quick { 1 } else { 3 }
+        self.cell.as_ref().map_or(if self.quick { 1 } else { 3 }, |(_, turns)| *turns)
     }
 
     /// How long one turn of clients of a server is.
@@ -82,16 +104,20 @@ pub(crate) fn parse() -> Command {
     if matches.get_flag("serve-from-memory") {
         return Command::ServeFromMemory;
     }
+    let cell = matches.get_one::<Cell>("cell").cloned();
     let layers = match matches.get_one::<String>("layer") {
         Some(letter) => Layer::of(letter).into_iter().collect(),
+        None if cell.is_some() => vec![Layer::Server],
         None => Layer::ALL.to_vec(),
     };
     let given = |name: &str| matches.get_one::<PathBuf>(name).cloned();
+    let turns = matches.get_one::<usize>("turns").copied().unwrap_or(5);
     Command::Measure(Plan {
         layers,
         quick: matches.get_flag("quick"),
         server: given("server").unwrap_or_else(beside_this_program),
         results: given("results").unwrap_or_else(|| PathBuf::from("bench/results")),
+        cell: cell.map(|cell| (cell, turns)),
     })
 }
 
@@ -112,6 +138,22 @@ fn command() -> clap::Command {
                 .action(ArgAction::SetTrue)
                 .help("Fewer and shorter rounds, and fewer cells"),
         )
+        .arg(
+            Arg::new("cell")
+                .long("cell")
+                .value_name("STORE/SIZE/CLIENTS")
+                .value_parser(Cell::parse)
+                .conflicts_with_all(["layer", "quick"])
+                .help("Measure one cell of layer d only, such as openbao/20KB/8. Writes no results"),
+        )
+        .arg(
+            Arg::new("turns")
+                .long("turns")
+                .value_name("COUNT")
+                .value_parser(value_parser!(usize))
+                .requires("cell")
+                .help("How many turns of a second each side has in it [default: 5]"),
+        )
         .arg(path("server").value_name("FILE").help("The server to measure [default: tofu-state beside this program]"))
         .arg(path("results").value_name("FOLDER").help("Where the results go [default: bench/results]"))
         .arg(Arg::new("serve-from-memory").long("serve-from-memory").action(ArgAction::SetTrue).hide(true))
@@ -124,6 +166,17 @@ fn beside_this_program() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::Cell;
+
+    #[test]
+    fn cells() {
+        let cell = Cell { store: "openbao".to_owned(), size: "20KB".to_owned(), clients: 8 };
+        assert_eq!(Cell::parse("openbao/20KB/8"), Ok(cell));
+        assert!(
+            ["", "openbao", "openbao/20KB", "openbao/20KB/many", "a/b/1/2"].iter().all(|t| Cell::parse(t).is_err())
+        );
+    }
+
     #[test]
     fn the_command_line_is_well_formed() {
         super::command().debug_assert();

@@ -167,7 +167,8 @@ async fn start(
     });
 
     // The store.
-    let stores::Opened { store, layout, openbao, background } = stores::open(&config).await?;
+    let calls = TaskTracker::new();
+    let stores::Opened { store, layout, openbao, background } = stores::open(&config, &calls).await?;
     background.into_iter().for_each(|work| drop(tokio::spawn(work)));
     let (engine, follower) =
         loading.await.unwrap_or_else(|error| Err(format!("the component cannot be loaded: {error}")))?;
@@ -207,7 +208,6 @@ async fn start(
     let abort = CancellationToken::new();
     let budget = Budget::new(config.max_body_memory);
     let limits = Limits::default();
-    let calls = TaskTracker::new();
     let states = Arc::new(States {
         generations: Arc::clone(&generations),
         store,

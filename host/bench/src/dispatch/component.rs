@@ -25,7 +25,7 @@ pub(crate) fn request(method: &str, path: Vec<String>, query: Option<String>, bo
     }
 }
 
-/// One request; its status.
+/// One request, made as the server makes it, in the caller's task; its status.
 pub(super) async fn handle(
     protocol: &Protocol,
     around: &Surroundings,
@@ -34,5 +34,6 @@ pub(super) async fn handle(
     query: Option<String>,
     body: Option<Blob>,
 ) -> anyhow::Result<u16> {
-    Ok(protocol.handle(request(method, path.to_vec(), query, body), around.clone()).await?.status)
+    let (reply, _) = protocol.measured(request(method, path.to_vec(), query, body), around.clone()).await;
+    Ok(reply?.status)
 }

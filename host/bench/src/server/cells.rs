@@ -119,10 +119,14 @@ pub(super) async fn measure(plan: &Plan, report: &mut Report) -> anyhow::Result<
     );
     for (size, bytes) in SIZES.into_iter().filter(|(_, bytes)| !plan.quick || *bytes < LARGE) {
         for openbao in [false, true] {
+            let wanted = |clients: usize| is_wanted(plan, openbao, size, clients);
+            if !CLIENTS.into_iter().any(wanted) {
+                continue;
+            }
             let mut store = if openbao { Store::OpenBao(Box::new(openbao_server().await?)) } else { Store::Embedded };
             let server = launch(plan, &store).start().await?;
             let states = States::new(bytes, 4);
-            for clients in CLIENTS.into_iter().filter(|clients| !plan.quick || *clients == 8) {
+            for clients in CLIENTS.into_iter().filter(|clients| wanted(*clients)) {
                 report.progress(&format!("server: {}, {size}, {clients} clients", store.name()));
                 let measured = cell(plan, &mut store, &server, &states, clients, bytes >= LARGE).await?;
                 row(&mut table, &store, size, clients, &measured);
@@ -139,6 +143,17 @@ pub(super) async fn measure(plan: &Plan, report: &mut Report) -> anyhow::Result<
     report.add(table);
     report.add(latencies);
     Ok(())
+}
+
+/// Whether a cell is among those that were asked for.
+fn is_wanted(plan: &Plan, openbao: bool, size: &str, clients: usize) -> bool {
+    match &plan.cell {
+        None => !plan.quick || clients == 8,
+        Some((cell, _)) => {
+            let store = if openbao { "openbao" } else { "embedded" };
+            cell.store == store && cell.size == size.replace(' ', "") && cell.clients == clients
+        }
+    }
 }
 
 fn launch(plan: &Plan, store: &Store) -> Launch {

@@ -20,6 +20,9 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     anyhow::ensure!(plan.server.is_file(), "{}: build it first (`make bench` does)", plan.server.display());
     runtime::run(async {
         cells::measure(plan, report).await?;
+        if plan.cell.is_some() {
+            return Ok(());
+        }
         embedded::measure(plan, report).await?;
         footprint::measure(plan, report).await
     })

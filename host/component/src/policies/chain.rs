@@ -122,7 +122,7 @@ impl Chain {
     #[must_use]
     pub fn needed(&self, operation: Operation, path: &str) -> Needed {
         let mut needed = Needed::default();
-        for Link { entry, .. } in self.entries.iter().filter(|link| link.entry.applies_to(path)) {
+        for Link { entry, .. } in self.entries.iter().filter(|link| link.entry.applies_to(operation, path)) {
             needed.review = true;
             needed.current |= entry.needs.current;
             needed.content |= match operation {
@@ -138,7 +138,8 @@ impl Chain {
     pub async fn review(&self, change: &Change, current: Option<&Bytes>, proposed: Option<&Bytes>) -> Judgement {
         let mut judgement = Judgement::default();
         let mut counted = None;
-        for link in self.entries.iter().filter(|link| link.entry.applies_to(&change.path)) {
+        let apply = |link: &&Link| link.entry.applies_to(change.operation, &change.path);
+        for link in self.entries.iter().filter(apply) {
             let began = (SystemTime::now(), Instant::now());
             if link.entry.needs.resources && change.operation == Operation::Write && counted.is_none() {
                 counted = Some(resources::count_for(change, current, proposed).await);

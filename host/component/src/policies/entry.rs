@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::PolicyModule;
+use super::contract::Operation;
 
 /// What a policy's verdict does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +56,44 @@ impl From<Needs> for super::contract::Needs {
     }
 }
 
+/// Which operations a policy judges. It is not asked of the others, which saves an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operations {
+    /// A lock is taken.
+    pub lock: bool,
+    /// A state is written.
+    pub write: bool,
+    /// A lock is broken.
+    pub force_unlock: bool,
+    /// A state is deleted.
+    pub delete: bool,
+}
+
+impl Operations {
+    /// Every operation that there is.
+    pub const ALL: Self = Self { lock: true, write: true, force_unlock: true, delete: true };
+    /// None.
+    pub const NONE: Self = Self { lock: false, write: false, force_unlock: false, delete: false };
+
+    /// Whether `operation` is one of them.
+    #[must_use]
+    pub fn contains(self, operation: Operation) -> bool {
+        match operation {
+            Operation::Lock => self.lock,
+            Operation::Write => self.write,
+            Operation::ForceUnlock => self.force_unlock,
+            Operation::Delete => self.delete,
+        }
+    }
+}
+
+impl Default for Operations {
+    /// What holds for a module of which nothing else is known.
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
 /// What one review may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -87,6 +126,8 @@ pub struct Entry {
     pub on_error: OnError,
     /// Which states it judges; none: all.
     pub paths: Option<PathFilter>,
+    /// Which operations it judges.
+    pub operations: Operations,
     /// What it needs.
     pub needs: Needs,
     /// What is done where the resources that it needs cannot be counted.
@@ -107,6 +148,7 @@ impl Entry {
             mode: Mode::default(),
             on_error: OnError::default(),
             paths: None,
+            operations: Operations::default(),
             needs: Needs::default(),
             uncounted: Uncounted::default(),
             configuration: String::new(),
@@ -114,8 +156,8 @@ impl Entry {
         }
     }
 
-    pub(super) fn applies_to(&self, path: &str) -> bool {
-        self.paths.as_ref().is_none_or(|paths| paths(path))
+    pub(super) fn applies_to(&self, operation: Operation, path: &str) -> bool {
+        self.operations.contains(operation) && self.paths.as_ref().is_none_or(|paths| paths(path))
     }
 }
 

@@ -19,9 +19,9 @@ mod text;
 
 /// What a policy is asked and what it answers, as `wit/deps/policy/types.wit` documents it.
 pub use crate::bindings::tofu_state::policy::types as contract;
-pub use built_in::{LINEAGE_GUARD, built_in};
+pub use built_in::{LINEAGE_GUARD, built_in, judged_by};
 pub use chain::{Chain, ChainError, Judgement, Needed, Refusal};
-pub use entry::{Entry, Limits, Mode, Needs, OnError, PathFilter, Uncounted};
+pub use entry::{Entry, Limits, Mode, Needs, OnError, Operations, PathFilter, Uncounted};
 pub use load::LoadError;
 pub use module::{PolicyModule, World};
 pub use prove::Unproven;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tofu_state_component::policies::contract::{Caller, Change, Operation, StateHeader};
 use tofu_state_component::policies::{
-    Chain, ChainError, Entry, Judgement, Limits as PolicyLimits, LoadError, Mode, Needs, OnError, PolicyModule,
-    Uncounted, Unproven, Word, World,
+    Chain, ChainError, Entry, Judgement, Limits as PolicyLimits, LoadError, Mode, Needs, OnError, Operations,
+    PolicyModule, Uncounted, Unproven, Word, World,
 };
 use tofu_state_component::testing::{
     FAULTY, FAULTY_POLICY, FAULTY_STATE_POLICY, REACHING_POLICY, VAST_POLICY, WRONG_POLICY,
@@ -197,6 +197,23 @@ async fn a_policy_judges_its_own_paths_and_sees_what_it_needs() {
     assert_eq!(words(&judgement), [("seeing", Word::Deny), ("blind", Word::Deny)]);
     assert!(reasons[0].contains("serial: 7") && !reasons[1].contains("serial"), "{reasons:?}");
     assert!(reasons[0].contains("ada") && reasons[0].contains("1700000000000"), "{reasons:?}");
+}
+
+#[tokio::test]
+async fn a_policy_is_asked_of_its_own_operations_only() {
+    const EVERY: [Operation; 4] = [Operation::Lock, Operation::Write, Operation::ForceUnlock, Operation::Delete];
+    let module = engine().load_policy(FAULTY_POLICY).unwrap();
+    let writes = Operations { write: true, ..Operations::NONE };
+    let seeing = Needs { current: true, ..Needs::default() };
+    let chain = Chain::new(vec![Entry { operations: writes, needs: seeing, ..entry(&module, "p", "panic") }]).unwrap();
+    for operation in EVERY {
+        let asked = operation == Operation::Write;
+        let needed = chain.needed(operation, "group/project");
+        assert_eq!((needed.review, needed.current), (asked, asked), "{operation:?}");
+        let judgement = chain.review(&change(operation), None, None).await;
+        assert_eq!((judgement.reviews.len(), judgement.refusal.is_some()), (usize::from(asked), asked));
+        assert!(Operations::ALL.contains(operation) && !Operations::NONE.contains(operation));
+    }
 }
 
 #[tokio::test]

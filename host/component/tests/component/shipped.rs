@@ -7,7 +7,7 @@ use tofu_state_component::Engine;
 use tofu_state_component::policies::contract::{
     Caller, Change, Context, LockInfo, Operation, ResourceChanges, StateHeader, TypeChanges, Verdict,
 };
-use tofu_state_component::policies::{Limits, Needs, PolicyModule, World, built_in};
+use tofu_state_component::policies::{Limits, Needs, PolicyModule, World, built_in, judged_by};
 
 use crate::common::small_limits;
 
@@ -136,4 +136,28 @@ async fn each_denies_what_it_is_for_and_lets_the_rest_pass() {
     assert!(denied("encrypted-only", write(None, state(1, "a")), None).await);
     let encrypted = StateHeader { encrypted: true, ..state(1, "a") };
     assert!(!denied("encrypted-only", write(None, encrypted), None).await);
+}
+
+/// What is not asked would have been allowed.
+#[tokio::test]
+async fn what_a_module_does_not_judge_it_allows() {
+    for name in NAMES {
+        let context = Context { configuration: configuration(name).to_owned(), resources: None };
+        for operation in [Operation::Lock, Operation::Write, Operation::ForceUnlock, Operation::Delete] {
+            if judged_by(name).contains(operation) {
+                continue;
+            }
+            let mut whole = change(operation);
+            whole.caller.named = false;
+            whole.lock.as_mut().unwrap().version = "0.1.0".to_owned();
+            whole.current = Some(state(7, "a"));
+            for lock in [whole.lock.clone(), None] {
+                for current in [whole.current.clone(), None] {
+                    let told = Change { lock: lock.clone(), current, ..whole.clone() };
+                    let verdict = module(name).review(&told, &context, &Limits::default(), None, None).await.unwrap();
+                    assert!(matches!(&verdict, Verdict::Allow(labels) if labels.is_empty()), "{name} {told:?}");
+                }
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@
 //! mode = "enforce"              # or "warn": record a denial, refuse nothing
 //! on-error = "deny"             # or "allow": what a policy that fails says
 //! paths = ["platform/*"]        # `*` stays within a segment, `**` does not; without: all states
+//! operations = ["lock", "write"] # also: "force-unlock", "delete"; without: all that the module judges
 //! needs = ["current"]           # also: "resources", "state"
 //! uncounted = "deny"            # or "allow", "ask": where `resources` cannot be counted
 //! configuration = """…"""       # text for the module
@@ -22,7 +23,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
-use tofu_state_component::policies::{LINEAGE_GUARD, Limits, Mode, Needs, OnError, Uncounted, built_in};
+use tofu_state_component::policies::{
+    LINEAGE_GUARD, Limits, Mode, Needs, OnError, Operations, Uncounted, built_in, judged_by,
+};
 
 use crate::access::paths::Paths;
 use crate::config::{file, values};
@@ -65,11 +68,12 @@ impl PolicyFile {
     }
 }
 
-/// Whether the guard of serials and lineages is enforced on all states.
+/// Whether the guard of serials and lineages is enforced on all writes of all states.
 #[must_use]
 pub fn is_guarded<'a>(wanted: impl IntoIterator<Item = &'a Wanted>) -> bool {
     let guard = Source::BuiltIn(LINEAGE_GUARD.to_owned());
-    wanted.into_iter().any(|wanted| wanted.source == guard && wanted.mode == Mode::Enforce && wanted.paths.is_none())
+    let everywhere = |wanted: &Wanted| wanted.paths.is_none() && wanted.operations.write;
+    wanted.into_iter().any(|wanted| wanted.source == guard && wanted.mode == Mode::Enforce && everywhere(wanted))
 }
 
 /// One `[[policy]]`, checked as far as it can be without its module.
@@ -85,6 +89,8 @@ pub struct Wanted {
     pub on_error: OnError,
     /// Which states it judges; none: all.
     pub paths: Option<Paths>,
+    /// Which operations it judges.
+    pub operations: Operations,
     /// What it needs beside the change.
     pub needs: Needs,
     /// What is done where the resources that it needs cannot be counted.
@@ -129,6 +135,7 @@ struct Written {
     mode: Option<String>,
     on_error: Option<String>,
     paths: Option<Vec<String>>,
+    operations: Option<Vec<String>>,
     #[serde(default)]
     needs: Vec<String>,
     uncounted: Option<String>,
@@ -172,6 +179,7 @@ fn wanted(written: Written, wrong: &mut impl FnMut(String)) -> Option<Wanted> {
         mode,
         on_error,
         paths,
+        operations,
         needs,
         uncounted,
         configuration,
@@ -203,8 +211,13 @@ fn wanted(written: Written, wrong: &mut impl FnMut(String)) -> Option<Wanted> {
         }
         Some(globs) => Paths::compile(&globs).map_err(&mut *wrong).ok(),
     };
+    let judged = match &source {
+        Some(Source::BuiltIn(name)) => judged_by(name),
+        _ => Operations::ALL,
+    };
+    let operations = self::operations(operations, judged, wrong);
     let limits = limits(memory, time, wrong);
-    Some(Wanted { name, source: source?, mode, on_error, paths, needs, uncounted, configuration, limits })
+    Some(Wanted { name, source: source?, mode, on_error, paths, operations, needs, uncounted, configuration, limits })
 }
 
 fn source(
@@ -265,6 +278,34 @@ fn needs(written: &[String], wrong: &mut impl FnMut(String)) -> Needs {
         }
     }
     needs
+}
+
+/// The operations that an entry names, which must be among the `judged`; all of those where it names none.
+fn operations(written: Option<Vec<String>>, judged: Operations, wrong: &mut impl FnMut(String)) -> Operations {
+    let Some(written) = written else { return judged };
+    if written.is_empty() {
+        wrong("operations is empty, so nothing would be judged: write some, or leave it out for all".to_owned());
+    }
+    let mut operations = Operations::NONE;
+    for operation in written {
+        let (named, is_judged) = match operation.as_str() {
+            "lock" => (&mut operations.lock, judged.lock),
+            "write" => (&mut operations.write, judged.write),
+            "force-unlock" => (&mut operations.force_unlock, judged.force_unlock),
+            "delete" => (&mut operations.delete, judged.delete),
+            other => {
+                wrong(format!(
+                    "operations has {other:?}: there is \"lock\", \"write\", \"force-unlock\" and \"delete\""
+                ));
+                continue;
+            }
+        };
+        *named = true;
+        if !is_judged {
+            wrong(format!("operations has {operation:?}, which this builtin does not judge: leave it out"));
+        }
+    }
+    operations
 }
 
 fn limits(memory: Option<String>, time: Option<String>, wrong: &mut impl FnMut(String)) -> Limits {

@@ -70,9 +70,9 @@ fn entry(engine: &Engine, wanted: Wanted, bytes: &[u8], known: &[PolicyModule]) 
         None => engine.load_policy(bytes).map_err(|error| error.to_string())?,
     };
     module.prove(&wanted.configuration, wanted.needs, &wanted.limits).map_err(|error| error.to_string())?;
-    let Wanted { name, source: _, mode, on_error, paths, needs, uncounted, configuration, limits } = wanted;
+    let Wanted { name, source: _, mode, on_error, paths, operations, needs, uncounted, configuration, limits } = wanted;
     let paths = paths.map(filter);
-    Ok(Entry { name: name.into(), module, mode, on_error, paths, needs, uncounted, configuration, limits })
+    Ok(Entry { name: name.into(), module, mode, on_error, paths, operations, needs, uncounted, configuration, limits })
 }
 
 fn filter(paths: Paths) -> PathFilter {

@@ -14,6 +14,7 @@ use tofu_state_store::embedded::{self, Embedded};
 use tofu_state_store::history::History;
 use tofu_state_store::layout::{self, Layout};
 use tofu_state_store::openbao::OpenBao;
+use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, StoreChoice};
 use gate::Gate;
@@ -33,19 +34,19 @@ pub struct Opened {
     pub background: Vec<Background>,
 }
 
-/// Opens the store that was chosen.
+/// Opens the store that was chosen. `calls` are those that will use it.
 ///
 /// # Errors
 /// A sentence for the operator: what is wrong will not pass by itself.
-pub async fn open(config: &Config) -> Result<Opened, String> {
+pub async fn open(config: &Config, calls: &TaskTracker) -> Result<Opened, String> {
     match &config.store {
-        StoreChoice::Embedded(folder) => embedded(folder, config.keep_versions).await,
+        StoreChoice::Embedded(folder) => embedded(folder, config.keep_versions, calls).await,
         StoreChoice::OpenBao(bao) => openbao::open(bao, config.keep_versions).await,
     }
 }
 
-async fn embedded(folder: &Path, keep_versions: u32) -> Result<Opened, String> {
-    let settings = embedded::Settings { keep_versions, ..embedded::Settings::new(folder) };
+async fn embedded(folder: &Path, keep_versions: u32, calls: &TaskTracker) -> Result<Opened, String> {
+    let settings = embedded::Settings { keep_versions, calls: calls.clone(), ..embedded::Settings::new(folder) };
     let failed = |what: String| format!("the embedded store in {} cannot be opened: {what}", folder.display());
     let store = tokio::task::spawn_blocking(move || Embedded::open(settings))
         .await

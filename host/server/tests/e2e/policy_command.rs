@@ -73,8 +73,8 @@ fn check_tells_all_that_a_server_would_refuse() {
     let line = |name: &str| listed.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     let words = line("versions");
     let words: Vec<_> = words.split_whitespace().collect();
-    assert_eq!(words[1..3], ["warn", "policy-module"]);
-    assert!(words[3].parse::<u64>().unwrap() > 1000 && words[4].len() == 64, "{words:?}");
+    assert_eq!(words[1..4], ["warn", "lock,write", "policy-module"]);
+    assert!(words[4].parse::<u64>().unwrap() > 1000 && words[5].len() == 64, "{words:?}");
     assert!(!listed.contains("note:"), "{listed}");
 
     let refused = fails(check(&good.replace("versions = [\">=1.9\"]", "versions = [\"new\"]")));

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::task::TaskTracker;
 
 use self::database::{Database, Opener};
 use self::recent::Recent;
@@ -43,13 +44,16 @@ pub struct Settings {
     pub keep_versions: u32,
     /// How much memory redb may use as a cache, in bytes.
     pub cache_bytes: usize,
+    /// The calls in progress that may come to write: a commit waits for them, for two milliseconds at most, so that
+    /// all share one sync.
+    pub calls: TaskTracker,
 }
 
 impl Settings {
-    /// The design's values: 100 revisions, a cache of 32 MiB.
+    /// The design's values: 100 revisions, a cache of 32 MiB; nothing is known of calls.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), keep_versions: 100, cache_bytes: 32 * 1024 * 1024 }
+        Self { folder: folder.into(), keep_versions: 100, cache_bytes: 32 * 1024 * 1024, calls: TaskTracker::new() }
     }
 }
 
@@ -72,10 +76,10 @@ impl Embedded {
 
     /// As [`Embedded::open`], on a disk that a test has between redb and the file.
     pub(crate) fn open_with(settings: Settings, opener: Box<Opener>) -> Result<Self, OpenError> {
-        let keep_versions = settings.keep_versions.max(1);
+        let (keep_versions, calls) = (settings.keep_versions.max(1), settings.calls.clone());
         let database = Arc::new(Database::open(settings, opener)?);
         let recent = Arc::new(Recent::new());
-        let writer = Writer::start(Arc::clone(&database), Arc::clone(&recent), keep_versions);
+        let writer = Writer::start(Arc::clone(&database), Arc::clone(&recent), keep_versions, calls);
         Ok(Self { database, recent, writer: writer.map_err(OpenError::Thread)? })
     }
 

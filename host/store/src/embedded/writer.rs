@@ -1,17 +1,19 @@
 //! The one thread that writes.
 //!
 //! It takes all writes that wait, makes them in one transaction, each compare-and-set judged in turn,
-//! and answers after the commit. Before it begins it lets those who are about to write come: see
-//! [`gather`]. If a commit fails, each write is tried once more on its own, so that
+//! and answers after the commit. Before it begins it waits a moment for those who are about to write: see
+//! [`Gathering`]. If a commit fails, each write is tried once more on its own, so that
 //! one that does not fit on the disk does not take the others with it. Trying again is safe: if the
 //! commit was done after all, a compare-and-set ends as a conflict, which the trait allows for.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 
 use super::database::Database;
 use super::recent::Recent;
@@ -22,11 +24,10 @@ use crate::{Error, Key, Outcome, Write};
 const BATCH: usize = 256;
 /// A commit takes no more writes once it has so many bytes.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
-/// How often the writer finds no new write, having let others run, before it begins. (Once says little: what
-/// ran may have been in the middle of a request.)
-const QUIET: u32 = 3;
 /// The longest that a write waits for others to join it; a sync of most disks takes as long.
 const LONGEST_GATHERING: Duration = Duration::from_millis(2);
+/// How often it is looked meanwhile whether there still are others.
+const LOOK: Duration = Duration::from_micros(100);
 
 /// Something to be written.
 pub(super) enum Change {
@@ -72,19 +73,24 @@ pub(super) struct Writer {
 struct Running {
     /// Without a bound of its own: each caller waits for its answer, and what nobody waits for any more is
     /// not begun, so it holds no more writes than there are callers for longer than one commit takes.
-    queue: mpsc::UnboundedSender<Waiting>,
+    queue: mpsc::Sender<Waiting>,
     thread: JoinHandle<()>,
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub(super) fn start(database: Arc<Database>, recent: Arc<Recent>, keep_versions: u32) -> std::io::Result<Self> {
-        let (queue, waiting) = mpsc::unbounded_channel();
+    /// Starts the thread. `calls` are those that may come to write.
+    pub(super) fn start(
+        database: Arc<Database>,
+        recent: Arc<Recent>,
+        keep_versions: u32,
+        calls: TaskTracker,
+    ) -> std::io::Result<Self> {
+        let (queue, waiting) = mpsc::channel();
         let last_failed = Arc::new(AtomicBool::new(false));
         let failed = Arc::clone(&last_failed);
-        let thread = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || run(&database, &recent, waiting, keep_versions, &failed))?;
+        let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            run(&database, &recent, Gathering { queue: waiting, calls, last: 0 }, keep_versions, &failed)
+        })?;
         Ok(Self { running: Mutex::new(Some(Running { queue, thread })), last_failed })
     }
 
@@ -117,15 +123,8 @@ impl Writer {
 }
 
 /// Writes until nobody can send any more.
-fn run(
-    database: &Database,
-    recent: &Recent,
-    mut queue: mpsc::UnboundedReceiver<Waiting>,
-    keep_versions: u32,
-    last_failed: &AtomicBool,
-) {
-    while let Some(first) = queue.blocking_recv() {
-        let mut batch = gather(first, &mut queue);
+fn run(database: &Database, recent: &Recent, mut gathering: Gathering, keep_versions: u32, last_failed: &AtomicBool) {
+    while let Some(mut batch) = gathering.next() {
         batch.retain(|waiting| !waiting.answer.is_closed());
         if batch.is_empty() {
             continue;
@@ -142,30 +141,49 @@ fn run(
     }
 }
 
-/// The writes of one commit: those that wait, and those that come while the machine has something else to do.
+/// Where the writes of each commit come from.
 ///
-/// Where many write at once, the processors are busy with their requests. Giving way to those makes them
-/// write, too, and all of them together cost one commit instead of one each. Where nobody else is at work,
-/// giving way takes no time.
-fn gather(first: Waiting, queue: &mut mpsc::UnboundedReceiver<Waiting>) -> Vec<Waiting> {
-    let began = Instant::now();
-    let mut bytes = first.change.bytes();
-    let mut batch = vec![first];
-    let mut quiet = 0;
-    while quiet < QUIET {
-        let before = batch.len();
-        while batch.len() < BATCH && bytes < BATCH_BYTES {
-            let Ok(next) = queue.try_recv() else { break };
-            bytes = bytes.saturating_add(next.change.bytes());
-            batch.push(next);
+/// Where many write at once, all of them together cost one commit instead of one each. So a commit waits until
+/// every call that is in progress has come to write, or has ended, and as many writes are there as were in the
+/// commit before: where requests come faster than they are answered, most of those who are about to write have
+/// not been heard yet. It waits [`LONGEST_GATHERING`] at most, and not at all for the only call that there is.
+struct Gathering {
+    queue: mpsc::Receiver<Waiting>,
+    calls: TaskTracker,
+    /// How many writes were in the last commit.
+    last: usize,
+}
+
+impl Gathering {
+    /// The writes of one commit; none once nobody can send any more.
+    fn next(&mut self) -> Option<Vec<Waiting>> {
+        let first = self.queue.recv().ok()?;
+        let end = Instant::now() + LONGEST_GATHERING;
+        let mut bytes = first.change.bytes();
+        let mut batch = vec![first];
+        loop {
+            while batch.len() < BATCH && bytes < BATCH_BYTES {
+                let Ok(next) = self.queue.try_recv() else { break };
+                bytes = bytes.saturating_add(next.change.bytes());
+                batch.push(next);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            let others = self.calls.len().max(self.last) > batch.len();
+            if !others || left.is_zero() || batch.len() >= BATCH || bytes >= BATCH_BYTES {
+                break;
+            }
+            match self.queue.recv_timeout(left.min(LOOK)) {
+                Ok(next) => {
+                    bytes = bytes.saturating_add(next.change.bytes());
+                    batch.push(next);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
-        if batch.len() >= BATCH || bytes >= BATCH_BYTES || began.elapsed() >= LONGEST_GATHERING {
-            break;
-        }
-        quiet = if batch.len() == before { quiet + 1 } else { 0 };
-        std::thread::yield_now();
+        self.last = batch.len();
+        Some(batch)
     }
-    batch
 }
 
 /// Makes the changes together, or each on its own if that fails.

@@ -1,7 +1,9 @@
 //! Compression, and other work that keeps a processor busy.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
 use bytes::Bytes;
 use zstd::bulk::{Compressor, Decompressor};
@@ -68,16 +70,46 @@ fn compressed(content: &[u8]) -> Option<Vec<u8>> {
     if content.len() < MIN_BYTES {
         return None;
     }
-    let attempt = || -> io::Result<Vec<u8>> {
-        let mut compressor = Compressor::new(LEVEL)?;
-        compressor.include_checksum(true)?;
+    let attempt = |compressor: &mut Compressor<'_>| -> io::Result<Vec<u8>> {
         // Larger results do not fit, which is an error like any other.
         let mut smaller = Vec::with_capacity(content.len() / 3 * 2);
         compressor.compress_to_buffer(content, &mut smaller)?;
         smaller.shrink_to_fit();
         Ok(smaller)
     };
-    attempt().ok()
+    with_context(content.len(), &COMPRESSOR, compressor, attempt).ok()
+}
+
+fn compressor() -> io::Result<Compressor<'static>> {
+    let mut compressor = Compressor::new(LEVEL)?;
+    compressor.include_checksum(true)?;
+    Ok(compressor)
+}
+
+/// A thread's own context of zstd, once it has been needed.
+type Kept<T> = LocalKey<RefCell<Option<T>>>;
+
+thread_local! {
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Lets `work` on so many bytes have a context. Making one costs more than compressing a small state does
+/// (measured), so each thread keeps one for those; it forgets all of the content before, also after an error.
+/// One for large contents takes memory that is not kept.
+fn with_context<C, T>(
+    bytes: usize,
+    kept: &'static Kept<C>,
+    make: impl FnOnce() -> io::Result<C>,
+    work: impl FnOnce(&mut C) -> io::Result<T>,
+) -> io::Result<T> {
+    if bytes > MAX_IN_PLACE {
+        return work(&mut make()?);
+    }
+    kept.with_borrow_mut(|kept| match kept {
+        Some(context) => work(context),
+        None => work(kept.insert(make()?)),
+    })
 }
 
 /// Takes no more memory than the frame itself says that it needs and the caller expects.
@@ -87,7 +119,8 @@ fn decompressed(stored: &[u8], size: u64) -> Option<Vec<u8>> {
     }
     let capacity = usize::try_from(size).ok()?;
     let mut content = Vec::with_capacity(capacity);
-    Decompressor::new().ok()?.decompress_to_buffer(stored, &mut content).ok()?;
+    let attempt = |context: &mut Decompressor<'_>| context.decompress_to_buffer(stored, &mut content);
+    with_context(capacity, &DECOMPRESSOR, Decompressor::new, attempt).ok()?;
     (content.len() == capacity).then_some(content)
 }
 

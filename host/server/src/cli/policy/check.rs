@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use tofu_state_component::policies::{Chain, Mode, World};
+use tofu_state_component::policies::{Chain, Mode, Operations, World};
 use tofu_state_component::{Allocation, Engine, Limits};
 
 use crate::cli::{Flags, say};
@@ -77,10 +77,10 @@ fn refuse(mistakes: &[String], err: &mut impl Write) -> bool {
 
 fn list(chain: &Chain, out: &mut impl Write) {
     let longest = chain.entries().map(|entry| entry.name.len()).max().unwrap_or_default().max("POLICY".len());
-    let line = |name: &str, mode: &str, kind: &str, size: &str, digest: &str| {
-        format!("{name:<longest$}  {mode:<7}  {kind:<19}  {size:>9}  {digest}")
+    let line = |name: &str, mode: &str, judges: &str, kind: &str, size: &str, digest: &str| {
+        format!("{name:<longest$}  {mode:<7}  {judges:<17}  {kind:<19}  {size:>9}  {digest}")
     };
-    say(out, &line("POLICY", "MODE", "WORLD", "SIZE", "SHA-256"));
+    say(out, &line("POLICY", "MODE", "JUDGES", "WORLD", "SIZE", "SHA-256"));
     for entry in chain.entries() {
         let mode = match entry.mode {
             Mode::Enforce => "enforce",
@@ -88,8 +88,18 @@ fn list(chain: &Chain, out: &mut impl Write) {
         };
         let module = &entry.module;
         let size = module.size().to_string();
-        say(out, &line(&entry.name, mode, world(module.world()), &size, module.digest()));
+        say(out, &line(&entry.name, mode, &judges(entry.operations), world(module.world()), &size, module.digest()));
     }
+}
+
+/// As the policy file writes them.
+fn judges(operations: Operations) -> String {
+    let Operations { lock, write, force_unlock, delete } = operations;
+    let names = [(lock, "lock"), (write, "write"), (force_unlock, "force-unlock"), (delete, "delete")];
+    if operations == Operations::ALL {
+        return "all".to_owned();
+    }
+    names.iter().filter(|(judged, _)| *judged).map(|(_, name)| *name).collect::<Vec<_>>().join(",")
 }
 
 /// A module alone: what can be checked without its configuration, and an entry for it.
