@@ -4,16 +4,16 @@
 //! that OpenTofu encrypted has `serial`, `lineage` and `encryption_version` in the clear.
 
 use std::fmt;
-use std::io::{self, Read};
-
-use struson::reader::{JsonReader, JsonStreamReader, ReaderError, ReaderSettings, ValueType};
 
 use crate::outside::Blob;
+use crate::scan::{Kind, Raw, Scanner, Wrong};
 
-/// How deep values may be nested: what Go's `encoding/json`, which the CLIs use, allows.
-const MAX_DEPTH: u32 = 10_000;
 /// The longest lineage or version text in bytes; a lineage is a UUID of 36.
-const MAX_TEXT_BYTES: u64 = 1024;
+const MAX_TEXT_BYTES: usize = 1024;
+/// The same as it stands in the text, where a byte may be written as six.
+const MAX_RAW_BYTES: usize = 6 * MAX_TEXT_BYTES;
+/// The longest number that is looked at.
+const MAX_DIGITS: usize = 32;
 /// How much is fetched from the host at once. Little, because every page that one instance writes is reset for each
 /// that comes after it in the same place: a large buffer would slow down requests that need none.
 const PIECE_BYTES: u32 = 16 * 1024;
@@ -43,21 +43,9 @@ impl fmt::Display for NotAState {
     }
 }
 
-impl From<ReaderError> for NotAState {
-    fn from(error: ReaderError) -> Self {
-        // The kinds' own texts may quote what they met, so only the kind and the place are told.
-        Self(match error {
-            ReaderError::SyntaxError(error) => format!("it is not JSON: {} at {}", error.kind, error.location),
-            ReaderError::MaxNestingDepthExceeded { location, .. } => {
-                format!("values are nested deeper than {MAX_DEPTH} levels at {location}")
-            }
-            ReaderError::UnexpectedValueType { expected, actual, location } => {
-                format!("a value of type {actual} stands where {expected} belongs, at {location}")
-            }
-            ReaderError::UnexpectedStructure { location, .. } => format!("its structure is broken at {location}"),
-            ReaderError::UnsupportedNumberValue { location, .. } => format!("a number is out of range at {location}"),
-            _ => "it is not JSON in UTF-8".to_owned(),
-        })
+impl From<Wrong> for NotAState {
+    fn from(wrong: Wrong) -> Self {
+        Self(wrong.to_string())
     }
 }
 
@@ -66,37 +54,37 @@ impl From<ReaderError> for NotAState {
 /// # Errors
 /// [`NotAState`] says what is wrong and where.
 pub fn read_header(state: &impl Blob) -> Result<StateHeader, NotAState> {
-    let settings = ReaderSettings {
-        max_nesting_depth: Some(MAX_DEPTH),
-        track_path: false,
-        restrict_number_values: false,
-        ..ReaderSettings::default()
-    };
-    let mut json = JsonStreamReader::new_custom(Pieces::new(state), settings);
+    let mut next = 0;
+    let mut json = Scanner::new(|| {
+        let piece = state.read(next, PIECE_BYTES);
+        next += piece.len() as u64;
+        piece
+    });
     let mut found = Found::default();
-    if json.peek()? != ValueType::Object {
+    if json.kind()? != Kind::Object {
         return Err(NotAState("a state is a JSON object".to_owned()));
     }
-    json.begin_object()?;
-    while json.has_next()? {
-        match json.next_name()? {
-            "version" => found.version = Some(whole_number(&mut json, "version")?),
-            "serial" => found.serial = Some(whole_number(&mut json, "serial")?),
-            "lineage" => found.lineage = Some(text(&mut json, "lineage")?),
-            "terraform_version" => match json.peek()? {
-                ValueType::Null => json.next_null()?,
-                _ => found.tool_version = Some(text(&mut json, "terraform_version")?),
-            },
-            "encryption_version" => {
-                found.encrypted = true;
-                json.skip_value()?;
+    let mut first = true;
+    while json.next_member(first)? {
+        first = false;
+        let mut name = Raw::up_to(MAX_RAW_BYTES);
+        json.name(Some(&mut name))?;
+        match name.string().as_deref() {
+            Some("version") => found.version = Some(whole_number(&mut json, "version")?),
+            Some("serial") => found.serial = Some(whole_number(&mut json, "serial")?),
+            Some("lineage") => found.lineage = Some(text(&mut json, "lineage")?),
+            Some("terraform_version") if json.kind()? != Kind::Null => {
+                found.tool_version = Some(text(&mut json, "terraform_version")?);
             }
-            "resources" | "outputs" => found.filled |= skip_filled(&mut json)?,
-            _ => json.skip_value()?,
+            Some("encryption_version") => {
+                found.encrypted = true;
+                json.skip()?;
+            }
+            Some("resources" | "outputs") => found.filled |= json.skip()?,
+            _ => drop(json.skip()?),
         }
     }
-    json.end_object()?;
-    json.consume_trailing_whitespace()?;
+    json.end()?;
     found.header()
 }
 
@@ -126,79 +114,27 @@ impl Found {
     }
 }
 
-/// Skips a value; whether there is something in it.
-fn skip_filled(json: &mut impl JsonReader) -> Result<bool, NotAState> {
-    let filled;
-    match json.peek()? {
-        ValueType::Array => {
-            json.begin_array()?;
-            filled = json.has_next()?;
-            while json.has_next()? {
-                json.skip_value()?;
-            }
-            json.end_array()?;
-        }
-        ValueType::Object => {
-            json.begin_object()?;
-            filled = json.has_next()?;
-            while json.has_next()? {
-                json.skip_name()?;
-                json.skip_value()?;
-            }
-            json.end_object()?;
-        }
-        other => {
-            filled = other != ValueType::Null;
-            json.skip_value()?;
-        }
+fn whole_number<F: FnMut() -> Vec<u8>>(json: &mut Scanner<F>, name: &str) -> Result<u64, NotAState> {
+    if json.kind()? != Kind::Number {
+        return Err(NotAState(format!("`{name}` is of another type than a number")));
     }
-    Ok(filled)
+    let mut raw = Raw::up_to(MAX_DIGITS);
+    json.number(Some(&mut raw))?;
+    raw.whole_number().ok_or_else(|| NotAState(format!("`{name}` is not a whole number of at most 64 bits")))
 }
 
-fn whole_number(json: &mut impl JsonReader, name: &str) -> Result<u64, NotAState> {
-    json.next_number::<u64>()?.map_err(|_| NotAState(format!("`{name}` is not a whole number of at most 64 bits")))
-}
-
-fn text(json: &mut impl JsonReader, name: &str) -> Result<String, NotAState> {
-    let mut text = String::new();
-    let mut reader = json.next_string_reader()?;
-    reader
-        .by_ref()
-        .take(MAX_TEXT_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|_| NotAState(format!("`{name}` is not a well-formed string")))?;
-    if text.len() as u64 > MAX_TEXT_BYTES {
-        return Err(NotAState(format!("`{name}` is longer than {MAX_TEXT_BYTES} bytes")));
+fn text<F: FnMut() -> Vec<u8>>(json: &mut Scanner<F>, name: &str) -> Result<String, NotAState> {
+    if json.kind()? != Kind::String {
+        return Err(NotAState(format!("`{name}` is of another type than a string")));
     }
-    // One more read tells that the closing quote was reached.
-    reader.read_to_end(&mut Vec::new()).map_err(|_| NotAState(format!("`{name}` is not a well-formed string")))?;
-    Ok(text)
-}
-
-/// A blob as a reader: fetched from the host piece by piece.
-struct Pieces<'a, B> {
-    blob: &'a B,
-    next: u64,
-    piece: io::Cursor<Vec<u8>>,
-}
-
-impl<'a, B: Blob> Pieces<'a, B> {
-    fn new(blob: &'a B) -> Self {
-        Self { blob, next: 0, piece: io::Cursor::new(Vec::new()) }
+    let mut raw = Raw::up_to(MAX_RAW_BYTES);
+    json.string(Some(&mut raw))?;
+    let too_long = || NotAState(format!("`{name}` is longer than {MAX_TEXT_BYTES} bytes"));
+    if raw.cut {
+        return Err(too_long());
     }
-}
-
-impl<B: Blob> Read for Pieces<'_, B> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.piece.read(buffer)?;
-        if read > 0 || buffer.is_empty() {
-            return Ok(read);
-        }
-        let piece = self.blob.read(self.next, PIECE_BYTES);
-        self.next += piece.len() as u64;
-        self.piece = io::Cursor::new(piece);
-        self.piece.read(buffer)
-    }
+    let text = raw.string().ok_or_else(|| NotAState(format!("`{name}` is not a well-formed string")))?;
+    if text.len() > MAX_TEXT_BYTES { Err(too_long()) } else { Ok(text) }
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod json;
 mod lock;
 mod quarantine;
 mod review;
+mod scan;
 mod state;
 #[cfg(test)]
 mod tests;
