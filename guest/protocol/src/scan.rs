@@ -5,30 +5,21 @@
 //! several layers, and the fast ones want the whole text in memory. This one knows nothing but whether the text is
 //! JSON in UTF-8, as Go's `encoding/json` takes it.
 
-use std::fmt;
-
 /// How deep values may be nested: what Go's `encoding/json`, which the CLIs use, allows.
 const MAX_DEPTH: usize = 10_000;
 
 /// Why a text is not JSON, or not what was asked for. Tells places, never content.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Wrong {
     /// Not JSON; what is wrong, and the offset in bytes.
+    #[error("it is not JSON: {0} at byte {1}")]
     Syntax(&'static str, u64),
     /// Nested too deep, from this offset on.
+    #[error("values are nested deeper than {MAX_DEPTH} levels at byte {0}")]
     Deep(u64),
     /// Not UTF-8.
+    #[error("it is not JSON in UTF-8")]
     Encoding,
-}
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Syntax(what, at) => write!(f, "it is not JSON: {what} at byte {at}"),
-            Self::Deep(at) => write!(f, "values are nested deeper than {MAX_DEPTH} levels at byte {at}"),
-            Self::Encoding => f.write_str("it is not JSON in UTF-8"),
-        }
-    }
 }
 
 /// What kind of value begins at some place.

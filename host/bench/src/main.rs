@@ -44,17 +44,27 @@ fn main() -> ExitCode {
 
 fn measure(plan: &Plan) -> anyhow::Result<()> {
     let mut report = Report::begin(plan);
+    let mut failed = Vec::new();
     for layer in &plan.layers {
-        match layer {
-            Layer::Engine => engine::measure(plan, &mut report)?,
-            Layer::Dispatch => dispatch::measure(plan, &mut report)?,
-            Layer::Drivers => drivers::measure(plan, &mut report)?,
-            Layer::Server => server::measure(plan, &mut report)?,
+        let measured = match layer {
+            Layer::Engine => engine::measure(plan, &mut report),
+            Layer::Dispatch => dispatch::measure(plan, &mut report),
+            Layer::Drivers => drivers::measure(plan, &mut report),
+            Layer::Server => server::measure(plan, &mut report),
+        };
+        if let Err(error) = measured {
+            // What the other layers found is worth having; what was told to end is not to go on.
+            let interrupted = error.is::<runtime::Interrupted>();
+            failed.push(format!("{layer:?}: {error:#}"));
+            if interrupted {
+                break;
+            }
         }
     }
     report.add(targets::table(report.figures()));
     if plan.is_whole() {
-        report.write(plan)?;
+        report.write(plan, &failed)?;
     }
+    anyhow::ensure!(failed.is_empty(), "not all was measured: {}", failed.join("; "));
     Ok(())
 }

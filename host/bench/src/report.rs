@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use procfs::Current;
@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 use crate::chart;
 use crate::options::Plan;
 use crate::table::Table;
+
+/// When the last cell may begin, so that a run ends within twelve minutes on whatever machine.
+const LAST_CELL: Duration = Duration::from_secs(9 * 60 + 30);
 
 /// Single values that targets are set for, by name.
 pub(crate) type Figures = BTreeMap<&'static str, f64>;
@@ -50,13 +53,18 @@ impl Report {
         &self.figures
     }
 
+    /// Whether it is too late for another cell.
+    pub(crate) fn is_late(&self) -> bool {
+        self.began.elapsed() > LAST_CELL
+    }
+
     /// Says what goes on, while there is nothing to print yet.
     pub(crate) fn progress(&self, what: &str) {
         eprintln!("[{:>4} s] {what}", self.began.elapsed().as_secs());
     }
 
-    /// Writes `latest.json` and `latest.svg`; of a quick run `quick.json` and `quick.svg`.
-    pub(crate) fn write(&self, plan: &Plan) -> anyhow::Result<()> {
+    /// Writes `latest.json`, `latest.svg` and `latest.md`; of a quick run `quick.json` and so on.
+    pub(crate) fn write(&self, plan: &Plan, failed: &[String]) -> anyhow::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let tables: serde_json::Map<String, Value> =
             self.tables.iter().map(|table| (table.name.to_owned(), table.to_json())).collect();
@@ -68,16 +76,47 @@ impl Report {
             "machine": self.machine,
             "tables": tables,
             "figures": self.figures,
+            "failed": failed,
         });
         let name = if plan.quick { "quick" } else { "latest" };
         fs::create_dir_all(&plan.results).with_context(|| format!("{}", plan.results.display()))?;
-        for (ending, text) in [("json", format!("{:#}\n", all)), ("svg", chart::draw(&self.tables, &self.figures))] {
+        let files = [
+            ("json", format!("{all:#}\n")),
+            ("svg", chart::draw(&self.tables, &self.figures)),
+            ("md", self.markdown(name, failed)),
+        ];
+        for (ending, text) in files {
             let file = plan.results.join(format!("{name}.{ending}"));
             fs::write(&file, text).with_context(|| format!("{}", file.display()))?;
             println!("written: {}", file.display());
         }
         println!("{} s in all", self.began.elapsed().as_secs());
         Ok(())
+    }
+}
+
+impl Report {
+    /// Everything for people: the targets first, then the tables as they came.
+    fn markdown(&self, name: &str, failed: &[String]) -> String {
+        let day = time::OffsetDateTime::now_utc().date();
+        let of =
+            |what: &str| self.machine.get(what).map_or_else(String::new, |value| value.to_string().replace('"', ""));
+        let mut text = format!(
+            "# What `make bench` found\n\n{day}, {} s, on {} cores of {} ({} GiB, Linux {}), a {} build. Written by the run; \
+             compare ratios, and only within one run.\n\n![chart]({name}.svg)\n",
+            self.began.elapsed().as_secs(),
+            of("cores"),
+            of("processor"),
+            of("memory_gib"),
+            of("kernel"),
+            of("profile"),
+        );
+        for layer in failed {
+            text.push_str(&format!("\n**Not measured to the end: {layer}**\n"));
+        }
+        let (targets, others): (Vec<_>, Vec<_>) = self.tables.iter().partition(|table| table.name == "targets");
+        targets.into_iter().chain(others).for_each(|table| text.push_str(&table.markdown()));
+        text
     }
 }
 

@@ -6,7 +6,12 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The longest that one layer may take.
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_secs(12 * 60);
+
+/// Somebody has ended the program.
+#[derive(Debug, thiserror::Error)]
+#[error("told to end")]
+pub(crate) struct Interrupted;
 
 /// Runs `work` on two threads to its end, unless time is up or somebody ends the program before.
 pub(crate) fn run<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
@@ -15,8 +20,8 @@ pub(crate) fn run<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::R
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         tokio::select! {
             done = work => done,
-            _ = interrupt.recv() => anyhow::bail!("interrupted"),
-            _ = terminate.recv() => anyhow::bail!("told to end"),
+            _ = interrupt.recv() => anyhow::bail!(Interrupted),
+            _ = terminate.recv() => anyhow::bail!(Interrupted),
             () = tokio::time::sleep(LONGEST) => anyhow::bail!("a layer took longer than {} s", LONGEST.as_secs()),
         }
     })

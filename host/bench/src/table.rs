@@ -100,6 +100,29 @@ impl Table {
         })
     }
 
+    /// As a chapter of a Markdown file.
+    pub(crate) fn markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | ").replace('\n', " "));
+        let columns: Vec<String> = self.columns.iter().map(|name| (*name).to_owned()).collect();
+        let below: Vec<String> =
+            (0..columns.len()).map(|at| if self.is_text(at) { "---" } else { "--:" }.to_owned()).collect();
+        let mut text = format!("\n## {}\n\n{}{}", self.title, line(&columns), line(&below));
+        for row in &self.rows {
+            text.push_str(&line(&row.iter().map(|cell| cell.shown().replace('|', "\\|")).collect::<Vec<_>>()));
+        }
+        if !self.notes.is_empty() {
+            text.push_str(&format!("\n- {}\n", self.notes.join("\n- ")));
+        }
+        text
+    }
+
+    /// Whether a column holds words.
+    fn is_text(&self, column: usize) -> bool {
+        let cells = self.rows.iter().filter_map(|row| row.get(column));
+        cells.clone().any(|cell| matches!(cell, Cell::Text(_)))
+            && !cells.clone().any(|cell| matches!(cell, Cell::Number(..) | Cell::Ratio(_)))
+    }
+
     /// For a terminal: words to the left, numbers to the right.
     pub(crate) fn shown(&self) -> String {
         let shown: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(Cell::shown).collect()).collect();
@@ -108,14 +131,9 @@ impl Table {
             cells.max().unwrap_or(0).max(name.chars().count())
         };
         let widths: Vec<usize> = self.columns.iter().enumerate().map(|(at, name)| width(at, name)).collect();
-        let is_text = |column: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(column));
-            cells.clone().any(|cell| matches!(cell, Cell::Text(_)))
-                && !cells.clone().any(|cell| matches!(cell, Cell::Number(..) | Cell::Ratio(_)))
-        };
         let line = |cells: &mut dyn Iterator<Item = &str>| {
             let padded = cells.zip(&widths).enumerate().map(|(at, (cell, width))| {
-                if is_text(at) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+                if self.is_text(at) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
             });
             padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
@@ -142,6 +160,10 @@ mod tests {
         table.row([Cell::from("second"), Cell::Nothing, Cell::Nothing]);
         table.note("A note.");
         assert_eq!(table.shown(), "\nTitle\nwhat     µs  ratio\none     1.2  2.00x\nsecond    -      -\n  A note.\n");
+        assert_eq!(
+            table.markdown(),
+            "\n## Title\n\n| what | µs | ratio |\n| --- | --: | --: |\n| one | 1.2 | 2.00x |\n| second | - | - |\n\n- A note.\n"
+        );
         assert_eq!(table.to_json()["rows"][0], json!({"what": "one", "µs": 1.25, "ratio": 2.0}));
         assert_eq!(table.to_json()["rows"][1]["ratio"], Value::Null);
     }

@@ -1,7 +1,9 @@
-//! The signals that a server listens to: SIGTERM and SIGINT end it, SIGHUP has it read its files again.
+//! The signals that a server listens to: SIGTERM and SIGINT end it, SIGHUP has it read its files again. SIGXFSZ, which
+//! would end it where a file may not grow (`ulimit -f`), is heard and ignored: the write fails as on a full disk.
 
 use std::io;
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// They are kept from the moment this is made; none of them does what it did before.
@@ -17,6 +19,8 @@ impl Signals {
     /// # Errors
     /// What the operating system says.
     pub fn new() -> io::Result<Self> {
+        // Heard once, it does nothing of its own any more.
+        drop(signal(SignalKind::from_raw(Number::XFSZ.as_raw()))?);
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

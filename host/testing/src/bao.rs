@@ -66,24 +66,40 @@ impl Bao {
     /// # Panics
     /// If it cannot be had.
     pub async fn raft() -> Self {
-        let mut bao = Self::raft_node("node0", None);
-        bao.start();
-        bao.initialize().await;
-        bao.mount_kv("states").await;
-        bao
+        Self::raft_of(Self::raft_node("node0", None)).await
+    }
+
+    /// As [`Bao::raft`], with entries of at most so many bytes (`max_entry_size`).
+    ///
+    /// # Panics
+    /// If it cannot be had.
+    pub async fn raft_with_entries_of(bytes: u64) -> Self {
+        Self::raft_of(Self::raft_node_with("node0", &format!("max_entry_size = {bytes}"))).await
+    }
+
+    async fn raft_of(mut node: Self) -> Self {
+        node.start();
+        node.initialize().await;
+        node.mount_kv("states").await;
+        node
     }
 
     /// A server on raft storage that is not started yet, alone or joining the server at `join`.
     pub(crate) fn raft_node(name: &str, join: Option<&str>) -> Self {
+        let join = join.map(|address| format!("retry_join {{ leader_api_addr = {address:?} }}")).unwrap_or_default();
+        Self::raft_node_with(name, &join)
+    }
+
+    /// A server on raft storage that is not started yet, with more said of its storage.
+    fn raft_node_with(name: &str, storage: &str) -> Self {
         let mut bao = Self::new("http", free_ports(2));
         let (folder, port, cluster_port) = (bao.folder.path().display().to_string(), bao.port, bao.port + 1);
-        let join = join.map(|address| format!("retry_join {{ leader_api_addr = {address:?} }}")).unwrap_or_default();
         let configuration = format!(
             r#"
             storage "raft" {{
               path = "{folder}/data"
               node_id = "{name}"
-              {join}
+              {storage}
             }}
             listener "tcp" {{
               address = "127.0.0.1:{port}"

@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Resource, Rlimit, Signal};
 use tempfile::NamedTempFile;
 
 /// How long [`eventually`] pauses between two looks.
@@ -86,6 +86,18 @@ impl Process {
         let pid = Pid::from_child(&self.child);
         if let Err(error) = rustix::process::kill_process(pid, signal) {
             panic!("cannot signal {}: {error}", self.name);
+        }
+    }
+
+    /// Lets none of its files become larger than so many bytes (as on a full disk, writes beyond that fail); none
+    /// lifts that.
+    ///
+    /// # Panics
+    /// If the system refuses.
+    pub fn limit_files(&mut self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        if let Err(error) = rustix::process::prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limit) {
+            panic!("cannot limit the files of {}: {error}", self.name);
         }
     }
 

@@ -79,76 +79,116 @@ struct Measured {
     peak: f64,
 }
 
-/// Measures the matrix.
-pub(super) async fn measure(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
-    let mut table = Table::new(
-        "server",
-        "(d) server: cycles of LOCK, GET, POST, UNLOCK over loopback against the store's floor",
-        &[
-            "store",
-            "state",
-            "clients",
-            "floor c/s",
-            "server c/s",
-            "ratio",
-            "p50 ms",
-            "p99 ms",
-            "CPU ms/cycle",
-            "store's CPU",
-            "peak MiB",
-            "made again",
-            "note",
-        ],
-    );
-    let mut latencies = Table::new(
-        "server_operations",
-        "(d) server: each operation, in ms",
-        &[
-            "store",
-            "state",
-            "clients",
-            "LOCK p50",
-            "LOCK p99",
-            "GET p50",
-            "GET p99",
-            "POST p50",
-            "POST p99",
-            "UNLOCK p50",
-            "UNLOCK p99",
-        ],
-    );
-    for (size, bytes) in SIZES.into_iter().filter(|(_, bytes)| !plan.quick || *bytes < LARGE) {
-        for openbao in [false, true] {
-            let wanted = |clients: usize| is_wanted(plan, openbao, size, clients);
-            if !CLIENTS.into_iter().any(wanted) {
-                continue;
-            }
-            let mut store = if openbao { Store::OpenBao(Box::new(openbao_server().await?)) } else { Store::Embedded };
-            let server = launch(plan, &store).start().await?;
-            let states = States::new(bytes, 4);
-            for clients in CLIENTS.into_iter().filter(|clients| wanted(*clients)) {
-                report.progress(&format!("server: {}, {size}, {clients} clients", store.name()));
-                let measured = cell(plan, &mut store, &server, &states, clients, bytes >= LARGE).await?;
-                row(&mut table, &store, size, clients, &measured);
-                latency_row(&mut latencies, &store, size, clients, &measured);
-                figures(report, &store, bytes, clients, &measured);
+/// The matrix as far as it has been measured.
+pub(super) struct Matrix {
+    table: Table,
+    latencies: Table,
+}
+
+impl Matrix {
+    pub(super) fn new() -> Self {
+        let table = Table::new(
+            "server",
+            "(d) server: cycles of LOCK, GET, POST, UNLOCK over loopback against the store's floor",
+            &[
+                "store",
+                "state",
+                "clients",
+                "floor c/s",
+                "server c/s",
+                "ratio",
+                "p50 ms",
+                "p99 ms",
+                "CPU ms/cycle",
+                "store's CPU",
+                "peak MiB",
+                "made again",
+                "note",
+            ],
+        );
+        let latencies = Table::new(
+            "server_operations",
+            "(d) server: each operation, in ms",
+            &[
+                "store",
+                "state",
+                "clients",
+                "LOCK p50",
+                "LOCK p99",
+                "GET p50",
+                "GET p99",
+                "POST p50",
+                "POST p99",
+                "UNLOCK p50",
+                "UNLOCK p99",
+            ],
+        );
+        Self { table, latencies }
+    }
+
+    /// Measures the cells of states from [`LARGE`] on, or all others. What it is too late for is left out.
+    pub(super) async fn measure(&mut self, plan: &Plan, report: &mut Report, large: bool) -> anyhow::Result<()> {
+        for (size, bytes) in SIZES.into_iter().filter(|(_, bytes)| (*bytes >= LARGE) == large) {
+            for openbao in [false, true] {
+                let wanted = |clients: &usize| is_wanted(plan, openbao, size, *clients);
+                if CLIENTS.iter().any(wanted) {
+                    let clients: Vec<usize> = CLIENTS.into_iter().filter(wanted).collect();
+                    self.column(plan, report, openbao, (size, bytes), &clients).await?;
+                }
             }
         }
+        Ok(())
     }
-    table.note("embedded's floor: three synced commits of plain redb a cycle, one after another on one thread.");
-    table.note("openbao's floor: the four KV calls a cycle cannot do without, made directly by as many clients, state as it is.");
-    table.note(
-        "CPU: user and system time of the server's process; the store's CPU: of OpenBao's, for the server's cycles.",
-    );
-    report.add(table);
-    report.add(latencies);
-    Ok(())
+
+    /// One size on one store.
+    async fn column(
+        &mut self,
+        plan: &Plan,
+        report: &mut Report,
+        openbao: bool,
+        (size, bytes): (&str, usize),
+        all: &[usize],
+    ) -> anyhow::Result<()> {
+        if report.is_late() {
+            let store = if openbao { "openbao" } else { "embedded" };
+            self.table.note(format!("{store}, {size}: left out, because the run had taken too long."));
+            return Ok(());
+        }
+        let mut store = if openbao { Store::OpenBao(Box::new(openbao_server().await?)) } else { Store::Embedded };
+        let server = launch(plan, &store).start().await?;
+        let states = States::new(bytes, 4);
+        for clients in all.iter().copied() {
+            if report.is_late() {
+                self.table.note(format!("{}, {size}, {clients} clients: left out, as above.", store.name()));
+                continue;
+            }
+            report.progress(&format!("server: {}, {size}, {clients} clients", store.name()));
+            let measured = cell(plan, &mut store, &server, &states, clients, bytes >= LARGE).await?;
+            row(&mut self.table, &store, size, clients, &measured);
+            latency_row(&mut self.latencies, &store, size, clients, &measured);
+            figures(report, &store, bytes, clients, &measured);
+        }
+        Ok(())
+    }
+
+    /// Puts its tables into the report.
+    pub(super) fn report(mut self, report: &mut Report) {
+        let table = &mut self.table;
+        table.note("embedded's floor: three synced commits of plain redb a cycle, one after another on one thread.");
+        table.note("openbao's floor: the four KV calls a cycle cannot do without, made directly by as many clients, state as it is.");
+        table.note(
+            "CPU: user and system time of the server's process; the store's CPU: of OpenBao's, for the server's cycles.",
+        );
+        report.add(self.table);
+        report.add(self.latencies);
+    }
 }
 
 /// Whether a cell is among those that were asked for.
 fn is_wanted(plan: &Plan, openbao: bool, size: &str, clients: usize) -> bool {
     match &plan.cell {
-        None => !plan.quick || clients == 8,
+        // A minute is too short for the large ones.
+        None => !plan.quick || (clients == 8 && !size.ends_with("16 MB")),
         Some((cell, _)) => {
             let store = if openbao { "openbao" } else { "embedded" };
             cell.store == store && cell.size == size.replace(' ', "") && cell.clients == clients

@@ -11,6 +11,7 @@ pub(crate) mod memory;
 mod process;
 mod turn;
 
+use self::cells::Matrix;
 use crate::options::Plan;
 use crate::report::Report;
 use crate::runtime;
@@ -19,11 +20,18 @@ use crate::runtime;
 pub(crate) fn measure(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
     anyhow::ensure!(plan.server.is_file(), "{}: build it first (`make bench` does)", plan.server.display());
     runtime::run(async {
-        cells::measure(plan, report).await?;
-        if plan.cell.is_some() {
-            return Ok(());
-        }
-        embedded::measure(plan, report).await?;
-        footprint::measure(plan, report).await
+        let mut matrix = Matrix::new();
+        let measured = async {
+            matrix.measure(plan, report, false).await?;
+            if plan.cell.is_none() {
+                embedded::measure(plan, report).await?;
+                footprint::measure(plan, report).await?;
+            }
+            // The largest come last: they take longest, and no target is set for them.
+            matrix.measure(plan, report, true).await
+        };
+        let measured = measured.await;
+        matrix.report(report);
+        measured
     })
 }

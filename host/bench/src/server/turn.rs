@@ -8,7 +8,7 @@ use super::clients::{Client, Cycle};
 use crate::statistics::{count, number};
 
 /// The longest that a turn may take, whatever its clients do.
-const LONGEST: Duration = Duration::from_secs(40);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// What a turn gave.
 pub(super) struct Turn {

@@ -63,7 +63,7 @@ async fn fifty_megabytes_on_openbao_with_raft() {
 }
 
 /// So many hexadecimal digits, none to be told from those before it.
-fn digits(count: usize) -> String {
+pub(crate) fn digits(count: usize) -> String {
     use sha2::{Digest, Sha256};
     let blocks = (0u64..).flat_map(|number| Sha256::digest(number.to_be_bytes()));
     hex::encode(blocks.take(count / 2).collect::<Vec<u8>>())

@@ -36,6 +36,7 @@ mod rights;
 mod secrets;
 mod shipped_policies;
 mod states;
+mod store_faults;
 mod traces;
 mod transfer;
 mod typescript;
