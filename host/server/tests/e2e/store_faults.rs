@@ -49,7 +49,7 @@ async fn a_full_disk_is_a_503_and_passes_when_there_is_room() {
 
 /// A chunk that is gone, and one in another's place, by OpenBao's own tools.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_chunk_that_is_lost_or_wrong_is_told_by_its_name_and_mended_by_the_same_state() {
+async fn a_chunk_that_is_lost_or_wrong_is_told_by_its_name_until_it_is_put_back() {
     let bao = Bao::raft().await;
     let server = server().openbao(&bao.address(), bao.token()).start().await;
     let client = Client::new(&server, "lost/chunk");
@@ -76,16 +76,22 @@ async fn a_chunk_that_is_lost_or_wrong_is_told_by_its_name_and_mended_by_the_sam
     };
 
     let (one, two) = (chunk(1).await, chunk(2).await);
-    let other = call(Method::GET, &format!("states/data/{two}"), None).await["data"]["data"].take();
-    call(Method::POST, &format!("states/data/{one}"), Some(json!({"data": other}))).await;
+    let read =
+        async |chunk: &str| call(Method::GET, &format!("states/data/{chunk}"), None).await["data"]["data"].take();
+    let write = async |chunk: &str, data: &Value| {
+        call(Method::POST, &format!("states/data/{chunk}"), Some(json!({"data": data}))).await
+    };
+    let (own, other) = (read(&one).await, read(&two).await);
+    write(&one, &other).await;
     refused(["chunk 1 ", "`lost/chunk`", "not what was written"]).await;
     call(Method::DELETE, &format!("states/metadata/{one}"), None).await;
     refused(["chunk 1 ", "`lost/chunk`", "is missing"]).await;
 
-    // Another state cannot be told from what is lost; the next write is a new one in any case.
-    let next = dense(2, 3 << 20);
-    post(&client, &next).await.expect(200);
-    holds(&client, &next).await;
+    // Nor is it written over: nobody knows what it is.
+    post(&client, &dense(2, 1000)).await.expect(502);
+
+    write(&one, &own).await;
+    holds(&client, &state).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
