@@ -205,7 +205,8 @@ fn label(text: &str) -> Option<String> {
     (valid.is_ok() && !label.is_empty()).then(|| label.into_owned())
 }
 
-fn normal_host(text: &str) -> Option<String> {
+/// A host's name in the form in which hosts are compared: non-ASCII names in punycode, a port other than 443.
+pub(crate) fn normal_host(text: &str) -> Option<String> {
     let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
     if name.split('.').any(|label| label.is_empty() || label.starts_with("xn--")) {
         return None;

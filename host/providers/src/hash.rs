@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
 /// A hash as lock files and mirrors write it: a scheme, a colon and a value. Ordered by bytes, as a lock file's are.
 ///
 /// Schemes that this program does not know are kept as they are.
@@ -19,6 +22,12 @@ impl Hash {
     #[must_use]
     pub fn zip(sha256: &[u8; 32]) -> Self {
         Self(format!("zh:{}", hex::encode(sha256)))
+    }
+
+    /// The hash of a package's files, from the SHA-256 of their list.
+    #[must_use]
+    pub fn files(digest: &[u8; 32]) -> Self {
+        Self(format!("h1:{}", BASE64_STANDARD.encode(digest)))
     }
 
     /// Whether it is the hash of an archive (`zh:`).

@@ -1,15 +1,25 @@
 //! Provider lock files at scale, and the provider mirror.
 //!
 //! [`sources`] says where a provider is to be had; [`lockfile`] reads and writes `.terraform.lock.hcl` byte for byte as
-//! the command lines do. Nothing here knows WebAssembly.
+//! the command lines do; [`fetch`] downloads packages, [`hashing`] hashes them, and [`cache`] remembers it. Nothing here
+//! knows WebAssembly.
+#![allow(clippy::result_large_err, reason = "errors name the provider, version and platform, and are rare")]
 
 pub mod address;
+pub mod cache;
+pub mod cli_config;
 pub mod configuration;
 pub mod constraint;
+pub mod fetch;
 pub mod hash;
+pub mod hashing;
+pub mod http;
 pub mod lockfile;
+pub mod mirror;
+mod openpgp;
 pub mod platform;
 pub mod problem;
+pub mod signature;
 pub mod sources;
 pub mod version;
 

@@ -12,6 +12,7 @@ pub mod cluster;
 pub mod example;
 pub mod kubernetes;
 pub mod minisign;
+pub mod origin;
 pub mod otlp;
 pub mod process;
 pub mod programs;

@@ -3,9 +3,20 @@
 //! A [`Source`] answers two questions: which versions there are, and where the package of one platform lies together with
 //! everything that may be believed about it. It downloads no package.
 
+mod discovery;
+mod filesystem_mirror;
+mod installation;
+mod network_mirror;
+mod registry;
+
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+
+pub use filesystem_mirror::FilesystemMirror;
+pub use installation::Installation;
+pub use network_mirror::{Archive, Archives, Index, LockSet, NetworkMirror};
+pub use registry::{Described, Registry};
 
 use crate::{Address, Hash, Platform, Version};
 
@@ -51,6 +62,9 @@ pub struct PackageMeta {
     /// [`Self::acceptable`]: every line of SHA256SUMS whose signature was verified (or that a registry which may go
     /// unsigned reports), the registry's `packages`, the list of a trusted mirror.
     pub locked_along: Vec<Hash>,
+    /// The `h1:` hash of this very package, where the source tells it and may be believed: then the package need not be
+    /// downloaded to be locked. It is one of [`Self::locked_along`].
+    pub h1: Option<Hash>,
     /// What vouches for them.
     pub provenance: Provenance,
 }

@@ -1,0 +1,129 @@
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::*;
+use crate::Address;
+
+fn read(text: &str) -> Result<CliConfig, CliConfigError> {
+    let home = TempDir::new().unwrap();
+    std::fs::write(home.path().join(".terraformrc"), text).unwrap();
+    let environment = Environment::new([("HOME", home.path().to_str().unwrap())], home.path().to_owned());
+    CliConfig::load(Style::Terraform, environment)
+}
+
+fn address(text: &str) -> Address {
+    Address::parse(text, Style::Terraform).unwrap()
+}
+
+#[test]
+fn hosts_tokens_and_methods_are_read() {
+    let config = read(
+        r#"
+        host "Registry.Example:443" { services = { "providers.v1" = "http://127.0.0.1:9/p/", "modules.v1" = {} } }
+        host "silent.example" { services = {} }
+        credentials "registry.example" { token = "of-file" }
+        plugin_cache_dir = "$HOME/cache"
+        provider_installation {
+          dev_overrides { "acme/web" = "/home/dev/web" }
+          filesystem_mirror { path = "/mirror" include = ["acme.example/*/*"] }
+          network_mirror {
+            url = "https://mirror.example/p/"
+            include = ["hashicorp/*"]
+            exclude = ["hashicorp/aws"]
+            trust_all_hashes = true
+          }
+          direct { exclude = ["acme.example/*/*"] }
+        }
+        disable_checkpoint = true
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.service("registry.example", "providers.v1"), Some(Some("http://127.0.0.1:9/p/")));
+    assert_eq!(config.service("silent.example", "providers.v1"), Some(None));
+    assert_eq!(config.service("other.example", "providers.v1"), None);
+    assert_eq!(config.token("registry.example").unwrap().expose_secret(), "of-file");
+    assert!(config.plugin_cache.unwrap().ends_with("cache"));
+    assert_eq!(config.dev_overrides["acme/web"], Path::new("/home/dev/web"));
+    let methods = config.installation.unwrap();
+    let serving = |provider: &str| -> Vec<usize> {
+        let provider = address(provider);
+        methods.iter().enumerate().filter(|(_, method)| method.serves(&provider)).map(|(index, _)| index).collect()
+    };
+    assert_eq!(serving("acme.example/a/b"), [0]);
+    assert_eq!(serving("hashicorp/null"), [1, 2]);
+    assert_eq!(serving("hashicorp/aws"), [2]);
+    assert_eq!(serving("registry.opentofu.org/hashicorp/null"), [2]);
+    assert_eq!(methods[1].place, Place::Network { url: "https://mirror.example/p/".to_owned(), trusted: true });
+}
+
+#[test]
+fn mistakes_name_file_and_line() {
+    for (text, line, what) in [
+        ("a = [", 1, "a value is wanted"),
+        ("\nprovider_installation {\n  network_mirror { url = \"http://x/\" }\n}", 3, "must be an https URL"),
+        ("provider_installation {\n  telepathy {}\n}", 2, "no installation method"),
+        ("provider_installation {\n direct { include = [\"*/x/y\"] }\n}", 2, "after a `*`"),
+        ("provider_installation {\n direct { include = [\"x\"] }\n}", 2, "[HOST/]NAMESPACE/TYPE"),
+        ("provider_installation {\n filesystem_mirror {}\n}", 2, "needs `path`"),
+        ("host \"a b\" { services = {} }", 1, "no host"),
+        ("provider_installation {}\nprovider_installation {}", 2, "more than one"),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains(&format!(".terraformrc:{line}: ")), "{error}");
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn a_variable_has_the_last_word_about_tokens() {
+    let variables = [
+        ("TF_TOKEN_registry_example", "dotted"),
+        ("TF_TOKEN_my__registry_example", "dashed"),
+        ("TF_TOKEN_xn--80akhbyknj4f_com", "punycode"),
+        ("TF_TOKEN_empty_example", ""),
+    ];
+    let environment = Environment::new(variables, PathBuf::new());
+    let mut config = CliConfig::load(Style::Tofu, environment).unwrap();
+    config.read("credentials \"registry.example\" { token = \"of-file\" }", Style::Tofu).unwrap();
+    let token = |host: &str| config.token(host).map(|token| token.expose_secret().to_owned());
+    assert_eq!(token("registry.example").as_deref(), Some("dotted"));
+    assert_eq!(token("my-registry.example").as_deref(), Some("dashed"));
+    assert_eq!(token("xn--80akhbyknj4f.com").as_deref(), Some("punycode"));
+    assert_eq!(token("empty.example"), None);
+}
+
+#[test]
+fn files_are_where_the_programs_look() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let write = |name: &str| {
+        std::fs::create_dir_all(path(name).parent().unwrap()).unwrap();
+        std::fs::write(path(name), "").unwrap();
+    };
+    let home = folder.path().to_str().unwrap();
+    let xdg = path("xdg").to_str().unwrap().to_owned();
+    let found = |style, variables: [(&str, &str); 3]| -> Vec<PathBuf> {
+        let files = locate::files(style, &Environment::new(variables, folder.path().to_owned()));
+        files.iter().map(|file| file.strip_prefix(folder.path()).unwrap().to_owned()).collect()
+    };
+    let usual = [("HOME", home), ("XDG_CONFIG_HOME", xdg.as_str()), ("X", "")];
+    assert!(found(Style::Tofu, usual).is_empty());
+    write("xdg/opentofu/tofurc");
+    write("xdg/opentofu/a.tfrc");
+    assert_eq!(found(Style::Tofu, usual), [Path::new("xdg/opentofu/tofurc"), Path::new("xdg/opentofu/a.tfrc")]);
+    assert!(found(Style::Terraform, usual).is_empty());
+    write(".terraformrc");
+    write(".terraform.d/credentials.tfrc.json");
+    let beside = Path::new(".terraform.d/credentials.tfrc.json");
+    assert_eq!(found(Style::Tofu, usual), [Path::new(".terraformrc"), beside]);
+    write(".tofurc");
+    assert_eq!(found(Style::Tofu, usual), [Path::new(".tofurc"), beside]);
+    assert_eq!(found(Style::Terraform, usual), [Path::new(".terraformrc"), beside]);
+    write("other");
+    let named = [("HOME", home), ("TF_CLI_CONFIG_FILE", "other"), ("X", "")];
+    assert_eq!(found(Style::Tofu, named), [Path::new("other")]);
+    let missing = [("HOME", home), ("TF_CLI_CONFIG_FILE", "missing"), ("X", "")];
+    assert!(found(Style::Tofu, missing).is_empty());
+}

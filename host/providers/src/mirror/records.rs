@@ -1,0 +1,96 @@
+//! The records on disk: `HOST/NAMESPACE/TYPE/VERSION.json`, and `versions.json` beside them.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::record::{FORMAT, Record};
+use crate::{Address, Version};
+
+/// The list of versions; no version has that name.
+const LIST: &str = "versions.json";
+
+/// The folder. All of it blocks, for a moment.
+#[derive(Clone, Debug)]
+pub(super) struct Records {
+    folder: PathBuf,
+}
+
+/// What a registry said its versions are.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Seen {
+    pub(super) versions: Vec<String>,
+    pub(super) at: u64,
+}
+
+impl Records {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    fn place(&self, provider: &Address) -> PathBuf {
+        self.folder.join(provider.host()).join(provider.namespace()).join(provider.kind())
+    }
+
+    /// A record, if there is one. One that cannot be read is an error: it is not written over.
+    pub(super) fn get(&self, provider: &Address, version: &Version) -> io::Result<Option<Record>> {
+        let path = self.place(provider).join(format!("{version}.json"));
+        let record: Option<Record> = read(&path)?;
+        match record {
+            Some(record) if record.format > FORMAT => {
+                let told = format!("{} has the format {} of a newer release", path.display(), record.format);
+                Err(io::Error::other(told))
+            }
+            record => Ok(record),
+        }
+    }
+
+    pub(super) fn put(&self, provider: &Address, version: &Version, record: &Record) -> io::Result<()> {
+        write(&self.place(provider), &format!("{version}.json"), record)
+    }
+
+    pub(super) fn seen(&self, provider: &Address) -> io::Result<Option<Seen>> {
+        read(&self.place(provider).join(LIST))
+    }
+
+    pub(super) fn put_seen(&self, provider: &Address, seen: &Seen) -> io::Result<()> {
+        write(&self.place(provider), LIST, seen)
+    }
+
+    /// The versions that have a record.
+    pub(super) fn versions(&self, provider: &Address) -> io::Result<Vec<Version>> {
+        let entries = match fs::read_dir(self.place(provider)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let version = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".json")?.parse().ok();
+        let mut versions: Vec<Version> = entries.flatten().filter_map(version).collect();
+        versions.sort();
+        Ok(versions)
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| io::Error::other(format!("{}: {error}", path.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whole and safely on disk, or not at all.
+fn write<T: Serialize>(folder: &Path, name: &str, value: &T) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(&serde_json::to_vec_pretty(value)?)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name))?;
+    fs::File::open(folder)?.sync_all()
+}

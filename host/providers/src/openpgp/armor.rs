@@ -1,0 +1,26 @@
+//! ASCII armour (RFC 9580, section 6.2).
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+use super::Malformed;
+
+/// The bytes in every block of public keys in `text`, one after the other.
+pub(super) fn public_keys(text: &str) -> Result<Vec<u8>, Malformed> {
+    const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+    const END: &str = "-----END PGP PUBLIC KEY BLOCK-----";
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once(BEGIN) {
+        let (block, next) = after.split_once(END).ok_or(Malformed("the armour has no end"))?;
+        rest = next;
+        let mut lines = block.lines().map(str::trim).skip(1).peekable();
+        // Headers, then an empty line. Some leave the line out where there are no headers.
+        while lines.next_if(|line| line.contains(": ") || line.is_empty()).is_some() {}
+        // The checksum's line starts with `=`; RFC 9580 says not to need it.
+        let data: String = lines.take_while(|line| !line.starts_with('=')).collect();
+        let decoded = BASE64_STANDARD.decode(data).map_err(|_| Malformed("the armour is no base64"))?;
+        bytes.extend(decoded);
+    }
+    if bytes.is_empty() { Err(Malformed("there is no block of public keys")) } else { Ok(bytes) }
+}
