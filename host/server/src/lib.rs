@@ -8,6 +8,7 @@ pub mod access;
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod following;
 pub mod generations;
 pub mod listener;
 pub mod oci;

@@ -18,6 +18,7 @@ use tofu_state_server::admin::socket::Socket;
 use tofu_state_server::cli::ask::Ask;
 use tofu_state_server::cli::{self, Command, Flags, Serve};
 use tofu_state_server::config::{self, Callers, Config, ServeTls, settings};
+use tofu_state_server::following::Rhythm;
 use tofu_state_server::generations::control::Control;
 use tofu_state_server::generations::follow;
 use tofu_state_server::generations::load::Loader;
@@ -168,13 +169,13 @@ async fn start(
 
     // The store.
     let calls = TaskTracker::new();
-    let stores::Opened { store, layout, openbao, background } = stores::open(&config, &calls).await?;
+    let stores::Opened { store, layout, openbao, background } = stores::open(&config, &calls, &reload).await?;
     background.into_iter().for_each(|work| drop(tokio::spawn(work)));
     let (engine, follower) =
         loading.await.unwrap_or_else(|error| Err(format!("the component cannot be loaded: {error}")))?;
     let generations = Arc::clone(follower.generations());
     let (control, asked) = Control::new(Arc::clone(&generations));
-    tokio::spawn(follower.follow(reload.clone(), asked));
+    tokio::spawn(follower.follow(Rhythm::new(reload.clone()), asked));
 
     // Where traces go.
     let (traces, exporter) =
@@ -182,7 +183,8 @@ async fn start(
 
     // What is watched.
     if let Callers::Configured(sources, _) = &config.callers {
-        tokio::spawn(reload::follow(sources.clone(), access.clone(), Arc::clone(&metrics), reload.clone()));
+        let rhythm = Rhythm::new(reload.clone());
+        tokio::spawn(reload::follow(sources.clone(), access.clone(), Arc::clone(&metrics), rhythm));
     }
     let tls = config.tls.map(|serve| tls(serve, reload)).transpose()?;
     let (look, last_look) = watch::channel(stores::watch::unknown());
@@ -345,7 +347,7 @@ fn callers(callers: &Callers) -> Result<(Access, Option<SecretString>), String> 
 /// The certificate and key to serve with, followed from now on.
 fn tls(serve: ServeTls, reload: watch::Receiver<()>) -> Result<Tls, String> {
     let tls = Tls::new(serve.pair).map_err(|error| format!("TLS cannot be spoken: {error}"))?;
-    tokio::spawn(tls::reload::follow(serve.files, tls.clone(), reload));
+    tokio::spawn(tls::reload::follow(serve.files, tls.clone(), Rhythm::new(reload)));
     Ok(tls)
 }
 

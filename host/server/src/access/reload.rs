@@ -1,125 +1,69 @@
 //! Follows the files that tokens come from.
-//!
-//! Their contents are compared every two seconds, by path: a Kubernetes mount swaps a symlink two
-//! levels up, which events on the file itself do not show.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::watch;
+use time::OffsetDateTime;
 
-use super::sources::{Fingerprint, Sources};
+use super::sources::Sources;
 use super::{Access, Tokens};
 use crate::config::Mistake;
+use crate::following::{Fingerprint, Followed, Follower, Found, Rhythm};
 use crate::telemetry::Metrics;
 
-/// How often the files are looked at.
-pub const INTERVAL: Duration = Duration::from_secs(2);
-
-/// Reads the files again and again, and at once when `now` changes (SIGHUP), and takes what has changed.
-/// A file that has become wrong changes nothing: the tokens before it stay, the log says what is wrong,
-/// and `metrics` (and with them `/readyz`) that something is.
+/// Reads the files again and again, and takes what has changed. A file that has become wrong changes nothing: the
+/// tokens before it stay, the log says what is wrong, and `metrics` (and with them `/readyz`) that something is.
 /// Never returns, unless there is no file to follow.
-pub async fn follow(sources: Sources, access: Access, metrics: Arc<Metrics>, mut now: watch::Receiver<()>) {
-    if !sources.can_change() {
-        return;
-    }
-    let mut follower = Follower::new(sources, access, metrics);
-    let mut ticks = tokio::time::interval(INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            Ok(()) = now.changed() => {}
-        }
-        follower.look().await;
+pub async fn follow(sources: Sources, access: Access, metrics: Arc<Metrics>, rhythm: Rhythm) {
+    if sources.can_change() {
+        Follower::new(Watched { sources, access, metrics }).follow(rhythm).await;
     }
 }
 
-/// What a look at the files showed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
-    Unchanged,
-    Replaced,
-    Wrong,
-}
-
-/// What one reading of the files gave.
-enum Found {
-    /// What has been taken already.
-    Taken,
-    /// Other tokens.
-    Other(Tokens, Option<Fingerprint>),
-}
-
-struct Follower {
+struct Watched {
     sources: Sources,
     access: Access,
     metrics: Arc<Metrics>,
-    /// Of the contents whose tokens are in use; none before the first look.
-    taken: Option<Fingerprint>,
-    /// What was last found wrong, and told.
-    told: Vec<Mistake>,
 }
 
-impl Follower {
-    fn new(sources: Sources, access: Access, metrics: Arc<Metrics>) -> Self {
-        Self { sources, access, metrics, taken: None, told: Vec::new() }
+impl Followed for Watched {
+    type Files = Sources;
+    type Made = Tokens;
+    const NAME: &'static str = "the callers' tokens";
+
+    fn files(&self) -> &Sources {
+        &self.sources
     }
 
-    async fn look(&mut self) -> Look {
-        let (sources, taken) = (self.sources.clone(), self.taken);
-        let reading = tokio::task::spawn_blocking(move || {
-            let contents = sources.contents();
-            let fingerprint = contents.fingerprint();
-            if fingerprint.is_some() && fingerprint == taken {
-                return Ok(Found::Taken);
-            }
-            contents.tokens().map(|tokens| Found::Other(tokens, fingerprint))
-        });
-        match reading.await {
-            Ok(Ok(found)) => self.right(found),
-            Ok(Err(mistakes)) => self.wrong(mistakes),
-            Err(error) => {
-                tracing::error!(%error, "reading the callers' tokens failed: the old ones stay");
-                self.metrics.server.set_tokens_current(false);
-                Look::Wrong
-            }
+    fn read(sources: &Sources, taken: Option<Fingerprint>) -> Found<Tokens> {
+        let contents = sources.contents();
+        let fingerprint = contents.fingerprint();
+        if fingerprint.is_some() && fingerprint == taken {
+            return Found::Taken;
+        }
+        match (contents.tokens(), fingerprint) {
+            (Ok(tokens), Some(fingerprint)) => Found::Other(tokens, fingerprint),
+            (Err(mistakes), _) => Found::Wrong(mistakes),
+            // What could not be read is a mistake.
+            (Ok(_), None) => Found::Wrong(Vec::new()),
         }
     }
 
-    fn right(&mut self, found: Found) -> Look {
-        self.metrics.server.set_tokens_current(true);
-        if !std::mem::take(&mut self.told).is_empty() {
-            tracing::info!("the callers' tokens are right again");
-        }
-        let Found::Other(tokens, fingerprint) = found else { return Look::Unchanged };
-        if self.taken.is_some() {
-            tracing::info!(entries = tokens.len(), "the callers' tokens have changed and were read again");
-        }
+    fn take(&mut self, tokens: Tokens, _: OffsetDateTime) -> Result<(), Vec<Mistake>> {
         self.access.replace(tokens);
-        self.taken = fingerprint;
-        Look::Replaced
+        Ok(())
     }
 
-    fn wrong(&mut self, mistakes: Vec<Mistake>) -> Look {
-        self.metrics.server.set_tokens_current(false);
-        if mistakes != self.told {
-            for mistake in &mistakes {
-                tracing::error!(%mistake, "the callers' tokens have changed but are wrong: the old ones stay");
-            }
-            self.told = mistakes;
-        }
-        Look::Wrong
+    fn note(&mut self, wrong: &[Mistake]) {
+        self.metrics.server.set_tokens_current(wrong.is_empty());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::following::Look;
     use secrecy::SecretString;
     use std::path::Path;
-    use time::OffsetDateTime;
 
     fn knows(access: &Access, token: &str) -> bool {
         let mut headers = http::HeaderMap::new();
@@ -133,9 +77,14 @@ mod tests {
         std::fs::write(file, entry).unwrap();
     }
 
-    fn follower(sources: Sources, access: &Access) -> (Follower, Arc<Metrics>) {
+    fn follower(sources: Sources, access: &Access) -> (Follower<Watched>, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new().unwrap());
-        (Follower::new(sources, access.clone(), Arc::clone(&metrics)), metrics)
+        let watched = Watched { sources, access: access.clone(), metrics: Arc::clone(&metrics) };
+        (Follower::new(watched), metrics)
+    }
+
+    async fn look(follower: &mut Follower<Watched>) -> Look {
+        follower.look(OffsetDateTime::now_utc()).await
     }
 
     #[tokio::test]
@@ -159,26 +108,27 @@ mod tests {
         let access = Access::new(sources.read().unwrap());
         let (mut follower, metrics) = follower(sources, &access);
 
-        assert_eq!(follower.look().await, Look::Replaced, "the first look parses");
-        assert_eq!(follower.look().await, Look::Unchanged);
+        assert_eq!(look(&mut follower).await, Look::Replaced, "the first look parses");
+        assert_eq!(look(&mut follower).await, Look::Unchanged);
         assert!(knows(&access, "first") && !knows(&access, "second"));
         point("..2");
-        assert_eq!(follower.look().await, Look::Replaced);
+        assert_eq!(look(&mut follower).await, Look::Replaced);
         assert!(knows(&access, "second") && !knows(&access, "first"));
         point("..3");
-        for _ in 0..2 {
-            assert_eq!(follower.look().await, Look::Wrong, "looked at again until it is mended");
-            assert!(knows(&access, "second") && !metrics.server.tokens_current());
+        for look_number in 1..=3 {
+            assert_eq!(look(&mut follower).await, Look::Wrong, "looked at again until it is mended");
+            assert!(knows(&access, "second"));
+            assert_eq!(metrics.server.tokens_current(), look_number == 1, "at first it may be half written");
         }
         point("..2");
-        assert_eq!(follower.look().await, Look::Unchanged);
+        assert_eq!(look(&mut follower).await, Look::Unchanged);
         assert!(knows(&access, "second") && metrics.server.tokens_current());
         std::fs::remove_file(at("..data")).unwrap();
-        assert_eq!(follower.look().await, Look::Wrong);
+        assert_eq!(look(&mut follower).await, Look::Wrong);
         assert!(knows(&access, "second"));
         write(&at("..2/tokens.toml"), "third");
         point("..2");
-        assert_eq!(follower.look().await, Look::Replaced);
+        assert_eq!(look(&mut follower).await, Look::Replaced);
         assert!(knows(&access, "third") && !knows(&access, "second"));
     }
 
@@ -193,7 +143,7 @@ mod tests {
         // It changes between the start's own reading and the first look.
         let (mut follower, _) = follower(sources, &access);
         std::fs::write(&file, "second\n").unwrap();
-        assert_eq!(follower.look().await, Look::Replaced);
+        assert_eq!(look(&mut follower).await, Look::Replaced);
         assert!(knows(&access, "second") && !knows(&access, "first"));
     }
 
@@ -211,7 +161,7 @@ mod tests {
         let access = Access::new(sources.read().unwrap());
         let (mut follower, metrics) = follower(sources, &access);
         write(&file, "shared-token");
-        assert_eq!(follower.look().await, Look::Wrong);
+        assert_eq!((look(&mut follower).await, look(&mut follower).await), (Look::Wrong, Look::Wrong));
         assert!(knows(&access, "another-token") && !metrics.server.tokens_current());
     }
 }

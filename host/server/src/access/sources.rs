@@ -9,6 +9,7 @@ use super::tokens::{Entry, Tokens, digest};
 use super::tokens_file;
 use crate::config::source::{Secret, read_secret, sendable};
 use crate::config::{Mistake, Wrong, file, settings};
+use crate::following::Fingerprint;
 
 /// The places; those that are files are read anew on each [`read`](Self::read).
 #[derive(Clone, Debug)]
@@ -24,10 +25,6 @@ pub(super) struct Contents<'a> {
     named: Option<(&'a Path, Result<SecretString, Mistake>)>,
     shared: Option<Result<SecretString, Mistake>>,
 }
-
-/// Tells contents apart.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fingerprint([u8; 32]);
 
 impl Sources {
     /// Reads all of them.
@@ -63,7 +60,7 @@ impl Contents<'_> {
             let part = part.map(Result::as_ref).transpose().ok()?;
             hasher.update(part.map(digest).unwrap_or_default());
         }
-        Some(Fingerprint(hasher.finalize().into()))
+        Some(hasher.finalize().into())
     }
 
     /// Parses all of it.

@@ -26,7 +26,7 @@ use crate::tls;
 pub use mistakes::{Mistake, Mistakes, Wrong};
 use source::Reading;
 pub use source::{Secret, Source};
-pub use store::{Login, OpenBao, StoreChoice};
+pub use store::{OpenBao, StoreChoice};
 pub use traces::Traces;
 pub use values::Bind;
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tofu_state_store::openbao::{Login, Secret as LoginSecret};
+
 use super::mistakes::Wrong;
 use super::source::{Reading, Secret};
 use super::{settings, values};
@@ -35,35 +37,12 @@ pub struct OpenBao {
     pub namespace: Option<String>,
     /// How the server proves who it is.
     pub login: Login,
+    /// The file that its token was read from, if it was: whoever renews it writes another one there.
+    pub token_file: Option<PathBuf>,
     /// The KV v2 mount.
     pub mount: String,
     /// PEM certificates of a private CA.
     pub ca: Option<PathBuf>,
-}
-
-/// How the server proves to OpenBao who it is.
-#[derive(Debug)]
-pub enum Login {
-    /// With a token.
-    Token(Secret),
-    /// By AppRole.
-    AppRole {
-        /// Where the method is mounted below `auth/`.
-        mount: String,
-        /// The role's ID.
-        role_id: String,
-        /// The secret that belongs to it.
-        secret_id: Secret,
-    },
-    /// As a Kubernetes service account.
-    Kubernetes {
-        /// Where the method is mounted below `auth/`.
-        mount: String,
-        /// The role's name.
-        role: String,
-        /// The service account's token.
-        token_file: PathBuf,
-    },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -115,7 +94,9 @@ pub(super) fn choice(r: &mut Reading<'_>) -> Option<StoreChoice> {
             if (namespace_given && namespace.is_none()) || (ca_given && ca.is_none()) {
                 return None;
             }
-            Some(StoreChoice::OpenBao(OpenBao { address: address.text, namespace, login: login?, mount: mount?, ca }))
+            let (login, token_file) = login?;
+            let address = address.text;
+            Some(StoreChoice::OpenBao(OpenBao { address, namespace, login, token_file, mount: mount?, ca }))
         }
         (None, false, false) => {
             let wrong = Wrong::new(
@@ -145,8 +126,8 @@ fn given_logins(r: &mut Reading<'_>) -> Vec<&'static str> {
     all.into_iter().filter_map(|(given, name)| given.then_some(name)).collect()
 }
 
-/// The login; none if there is none, or after a mistake, which is noted.
-fn login(r: &mut Reading<'_>, given: &[&'static str]) -> Option<Login> {
+/// The login, and the file that its token was read from; none if there is none, or after a mistake, which is noted.
+fn login(r: &mut Reading<'_>, given: &[&'static str]) -> Option<(Login, Option<PathBuf>)> {
     let mount = r.value(&settings::BAO_AUTH_MOUNT, values::bao_path);
     let role_id = r.value(&settings::BAO_ROLE_ID, |text| Ok(text.to_owned()));
     let secret_id = r.secret(&settings::BAO_SECRET_ID);
@@ -163,7 +144,7 @@ fn login(r: &mut Reading<'_>, given: &[&'static str]) -> Option<Login> {
         }
     };
     if way == settings::BAO_TOKEN.name {
-        return token.map(Login::Token);
+        return token.map(|token| (Login::Token(token.value), token.file));
     }
     if way == settings::BAO_KUBERNETES_ROLE.name {
         let token_file = token_file?;
@@ -172,11 +153,8 @@ fn login(r: &mut Reading<'_>, given: &[&'static str]) -> Option<Login> {
             r.mistake(settings::BAO_KUBERNETES_TOKEN_FILE.name, Some(text), wrong);
             return None;
         }
-        return Some(Login::Kubernetes {
-            mount: mount.unwrap_or_else(|| "kubernetes".to_owned()),
-            role: role?,
-            token_file,
-        });
+        let mount = mount.unwrap_or_else(|| "kubernetes".to_owned());
+        return Some((Login::Kubernetes { mount, role: role?, token_file }, None));
     }
     if role_id.is_none() {
         let wrong = Wrong::new("not set, but BAO_SECRET_ID is", "set both, or BAO_TOKEN instead");
@@ -188,9 +166,10 @@ fn login(r: &mut Reading<'_>, given: &[&'static str]) -> Option<Login> {
         let wrong = Wrong::new("not set, but BAO_ROLE_ID is", "set it, or BAO_SECRET_ID_FILE");
         r.mistake(settings::BAO_SECRET_ID.name, None, wrong);
     }
-    Some(Login::AppRole {
-        mount: mount.unwrap_or_else(|| "approle".to_owned()),
-        role_id: role_id?,
-        secret_id: secret_id?,
-    })
+    let mount = mount.unwrap_or_else(|| "approle".to_owned());
+    let secret_id = match secret_id? {
+        Secret { file: Some(file), .. } => LoginSecret::File(file),
+        Secret { value, file: None } => LoginSecret::Value(value),
+    };
+    Some((Login::AppRole { mount, role_id: role_id?, secret_id }, None))
 }

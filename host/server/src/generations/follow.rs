@@ -1,22 +1,18 @@
-//! Follows the sources of generations, and publishes what has changed and is good.
-//!
-//! Their contents are compared every two seconds, by path: a Kubernetes mount swaps a symlink two levels up,
-//! which events on the files themselves do not show.
+//! Follows the sources of generations, and publishes what has changed and is good. When they are looked at is
+//! [`crate::following`]'s business; what is done with them takes long, may fail for a while, and can be asked for.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::control::Outcome;
 use super::load::{LoadError, Loader};
-use super::source::{Contents, Fingerprint, Sources};
+use super::source::{Contents, Sources};
 use super::{Generations, Origin};
+use crate::following::{Fingerprint, Rhythm};
 use crate::telemetry::Metrics;
-
-/// How often the sources are looked at.
-pub const INTERVAL: Duration = Duration::from_secs(2);
 
 /// When something that may go well another time is tried again although nothing has changed.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -58,16 +54,13 @@ impl Follower {
         &self.generations
     }
 
-    /// Looks again and again, at once when `now` changes (SIGHUP), and loads everything anew when somebody has
-    /// `asked` (the admin socket).
-    pub async fn follow(mut self, mut now: watch::Receiver<()>, mut asked: mpsc::Receiver<Asked>) {
-        let mut ticks = tokio::time::interval(INTERVAL);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    /// Looks again and again, where anything can change, and loads everything anew when somebody has `asked` (the
+    /// admin socket).
+    pub async fn follow(mut self, mut rhythm: Rhythm, mut asked: mpsc::Receiver<Asked>) {
         let changes = self.sources.can_change();
         loop {
             tokio::select! {
-                _ = ticks.tick(), if changes => {}
-                Ok(()) = now.changed() => {}
+                () = rhythm.next(), if changes => {}
                 Some(asker) = asked.recv() => {
                     // Whoever asked may have gone away.
                     let _ = asker.send(self.look(Some(Origin::Reload)).await);

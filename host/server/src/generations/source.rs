@@ -11,6 +11,7 @@ use tofu_state_component::policies::built_in;
 
 use super::signature::{self, Key};
 use crate::config::file;
+use crate::following::Fingerprint;
 use crate::oci;
 use crate::oci::reference::{NoReference, Reference, SCHEME};
 use crate::policies::{self, Source, Wanted};
@@ -98,10 +99,6 @@ pub(super) struct Contents {
     /// What stands in the file of policies.
     pub(super) policy_text: String,
 }
-
-/// Tells contents apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint([u8; 32]);
 
 impl Sources {
     /// Whether any of it can change.
@@ -202,7 +199,7 @@ impl Contents {
         }
         add(self.policy_text.as_bytes());
         errors.into_iter().for_each(|error| add(error.as_bytes()));
-        Fingerprint(hasher.finalize().into())
+        hasher.finalize().into()
     }
 }
 

@@ -14,6 +14,7 @@ use tofu_state_store::embedded::{self, Embedded};
 use tofu_state_store::history::History;
 use tofu_state_store::layout::{self, Layout};
 use tofu_state_store::openbao::OpenBao;
+use tokio::sync::watch::Receiver;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, StoreChoice};
@@ -34,14 +35,15 @@ pub struct Opened {
     pub background: Vec<Background>,
 }
 
-/// Opens the store that was chosen. `calls` are those that will use it.
+/// Opens the store that was chosen. `calls` are those that will use it; files that belong to it are looked at at once
+/// when `reload` changes.
 ///
 /// # Errors
 /// A sentence for the operator: what is wrong will not pass by itself.
-pub async fn open(config: &Config, calls: &TaskTracker) -> Result<Opened, String> {
+pub async fn open(config: &Config, calls: &TaskTracker, reload: &Receiver<()>) -> Result<Opened, String> {
     match &config.store {
         StoreChoice::Embedded(folder) => embedded(folder, config.keep_versions, calls).await,
-        StoreChoice::OpenBao(bao) => openbao::open(bao, config.keep_versions).await,
+        StoreChoice::OpenBao(bao) => openbao::open(bao, config.keep_versions, reload).await,
     }
 }
 

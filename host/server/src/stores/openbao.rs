@@ -1,19 +1,23 @@
 //! Opens OpenBao: checked at the start, or in the background until it can be reached; has its token renewed, and
 //! follows the token's file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
+use time::OffsetDateTime;
 use tofu_state_store::openbao::{self, OpenBao, StartError};
 use tofu_state_store::{Error, layout};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::gate::Gate;
 use super::{Opened, stacked};
+use crate::access::tokens::digest;
 use crate::config::source::{read_secret, sendable};
-use crate::config::{self, Secret};
+use crate::config::{self, Mistake, Wrong, settings};
+use crate::following::{Fingerprint, Followed, Follower, Found, Rhythm};
 
 /// How long the check at start may take before the server starts without its result.
 const FIRST_CHECK: Duration = Duration::from_secs(10);
@@ -23,14 +27,15 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 /// See [`SHORTEST_PAUSE`].
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// How often the token's file is looked at.
-const TOKEN_INTERVAL: Duration = Duration::from_secs(2);
-
 /// Opens OpenBao.
 ///
 /// # Errors
 /// A sentence for the operator: what is wrong will not pass by itself.
-pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Opened, String> {
+pub(super) async fn open(
+    bao: &config::OpenBao,
+    keep_versions: u32,
+    reload: &watch::Receiver<()>,
+) -> Result<Opened, String> {
     let ca_certificate = match &bao.ca {
         Some(file) => Some(
             std::fs::read(file).map_err(|error| format!("BAO_CACERT {} cannot be read: {error}", file.display()))?,
@@ -40,7 +45,7 @@ pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Op
     let settings = openbao::Settings {
         address: bao.address.clone(),
         namespace: bao.namespace.clone(),
-        login: login(&bao.login),
+        login: bao.login.clone(),
         mount: bao.mount.clone(),
         ca_certificate,
         keep_versions,
@@ -63,27 +68,12 @@ pub(super) async fn open(bao: &config::OpenBao, keep_versions: u32) -> Result<Op
         }
     }
     background.push(Box::pin(Arc::clone(&store).keep_token()));
-    if let config::Login::Token(Secret { value, file: Some(file) }) = &bao.login {
-        background.push(Box::pin(follow_token(Arc::clone(&store), file.clone(), value.clone())));
+    if let (openbao::Login::Token(token), Some(file)) = (&bao.login, &bao.token_file) {
+        let followed = TokenFile { file: file.clone(), store: Arc::clone(&store) };
+        let follower = Follower::knowing(followed, digest(token));
+        background.push(Box::pin(follower.follow(Rhythm::new(reload.clone()))));
     }
     Ok(Opened { store: gate, layout, openbao: Some(store), background })
-}
-
-fn login(login: &config::Login) -> openbao::Login {
-    match login {
-        config::Login::Token(token) => openbao::Login::Token(token.value.clone()),
-        config::Login::AppRole { mount, role_id, secret_id } => openbao::Login::AppRole {
-            mount: mount.clone(),
-            role_id: role_id.clone(),
-            secret_id: match &secret_id.file {
-                Some(file) => openbao::Secret::File(file.clone()),
-                None => openbao::Secret::Value(secret_id.value.clone()),
-            },
-        },
-        config::Login::Kubernetes { mount, role, token_file } => {
-            openbao::Login::Kubernetes { mount: mount.clone(), role: role.clone(), token_file: token_file.clone() }
-        }
-    }
 }
 
 async fn check_until_it_passes(store: Arc<OpenBao>, gate: Arc<Gate>) {
@@ -113,38 +103,45 @@ async fn check_until_it_passes(store: Arc<OpenBao>, gate: Arc<Gate>) {
     }
 }
 
-/// Takes the token from its file again whenever it changes: whoever renews it (an agent, a Kubernetes
-/// secret) writes a new one there.
-async fn follow_token(store: Arc<OpenBao>, file: PathBuf, mut current: SecretString) {
-    let mut ticks = tokio::time::interval(TOKEN_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut told = None;
-    loop {
-        ticks.tick().await;
-        let path = file.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            read_secret(&path).and_then(|text| sendable(&text).map(|()| SecretString::from(text)))
-        });
-        let wrong = match read.await {
-            Ok(Ok(token)) if token.expose_secret() == current.expose_secret() => None,
-            Ok(Ok(token)) => match store.replace_token(&token) {
-                Ok(()) => {
-                    tracing::info!("BAO_TOKEN_FILE has changed: the new token is used from now on");
-                    current = token;
-                    None
-                }
-                Err(error) => Some(error.to_string()),
-            },
-            Ok(Err(wrong)) => Some(wrong.what),
-            Err(error) => Some(error.to_string()),
-        };
-        if wrong != told {
-            if let Some(what) = &wrong {
-                tracing::error!(what, "BAO_TOKEN_FILE is wrong: the old token stays");
+/// The server's own token, which whoever renews it (an agent, a Kubernetes secret) writes into a file.
+struct TokenFile {
+    file: PathBuf,
+    store: Arc<OpenBao>,
+}
+
+impl TokenFile {
+    fn mistake(file: &Path, wrong: Wrong) -> Mistake {
+        Mistake { setting: settings::BAO_TOKEN.file_variable(), value: Some(file.display().to_string()), wrong }
+    }
+}
+
+impl Followed for TokenFile {
+    type Files = PathBuf;
+    type Made = SecretString;
+    const NAME: &'static str = "the contents of BAO_TOKEN_FILE";
+
+    fn files(&self) -> &PathBuf {
+        &self.file
+    }
+
+    fn read(file: &PathBuf, taken: Option<Fingerprint>) -> Found<SecretString> {
+        match read_secret(file).and_then(|text| sendable(&text).map(|()| SecretString::from(text))) {
+            Ok(token) if taken == Some(digest(&token)) => Found::Taken,
+            Ok(token) => {
+                let fingerprint = digest(&token);
+                Found::Other(token, fingerprint)
             }
-            told = wrong;
+            Err(wrong) => Found::Wrong(vec![Self::mistake(file, wrong)]),
         }
     }
+
+    fn take(&mut self, token: SecretString, _: OffsetDateTime) -> Result<(), Vec<Mistake>> {
+        let wrong = |error: openbao::InvalidSettings| Wrong::new(error.to_string(), "write a token into it");
+        self.store.replace_token(&token).map_err(|error| vec![Self::mistake(&self.file, wrong(error))])
+    }
+
+    /// What is wrong with the token shows in the store's own state.
+    fn note(&mut self, _: &[Mistake]) {}
 }
 
 fn warn(warnings: &[String]) {

@@ -92,9 +92,9 @@ impl Tls {
         self.inner.pair.store(Arc::new(pair));
     }
 
-    /// Notes what is wrong with the files, or that nothing is any more.
-    pub fn note(&self, wrong: Option<String>) {
-        self.inner.wrong.store(Arc::new(wrong.unwrap_or_default()));
+    /// Notes what is wrong with the files; empty: nothing.
+    pub fn note(&self, wrong: String) {
+        self.inner.wrong.store(Arc::new(wrong));
     }
 
     /// How the certificate is.

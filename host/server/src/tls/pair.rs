@@ -16,6 +16,7 @@ use x509_cert::der::Decode;
 
 use super::Files;
 use crate::config::{Mistake, Wrong, file, settings};
+use crate::following::Fingerprint;
 
 /// A certificate that fits its key. Neither is ever shown.
 #[derive(Clone)]
@@ -36,9 +37,6 @@ pub(super) struct Contents {
     certificate: String,
     key: SecretString,
 }
-
-/// Tells contents apart.
-pub(super) type Fingerprint = [u8; 32];
 
 impl Contents {
     /// Reads both files.

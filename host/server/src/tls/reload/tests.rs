@@ -5,20 +5,21 @@ use std::path::Path;
 use tofu_state_testing::certificates::{Authority, Issued};
 
 use super::*;
+use crate::following::Look;
 
-struct Watched {
+struct Site {
     folder: tempfile::TempDir,
-    follower: Follower,
+    follower: Follower<Watched>,
     tls: Tls,
 }
 
-impl Watched {
+impl Site {
     fn new(issued: &Issued) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (certificate, key) = issued.write(folder.path());
         let files = Files { certificate, key };
         let tls = Tls::new(Pair::read(&files).unwrap()).unwrap();
-        Self { folder, follower: Follower::new(files, tls.clone()), tls }
+        Self { folder, follower: Follower::new(super::Watched::new(files, tls.clone())), tls }
     }
 
     async fn look(&mut self) -> Look {
@@ -56,7 +57,7 @@ async fn follows_a_swapped_symlink() {
     }
     let files = Files { certificate: at("tls.crt"), key: at("tls.key") };
     let tls = Tls::new(Pair::read(&files).unwrap()).unwrap();
-    let mut watched = Watched { folder, follower: Follower::new(files, tls.clone()), tls };
+    let mut watched = Site { folder, follower: Follower::new(super::Watched::new(files, tls.clone())), tls };
     assert_eq!(watched.look().await, Look::Replaced, "the first look parses");
     assert_eq!(watched.look().await, Look::Unchanged);
     assert!(watched.serves(&generations[0]));
@@ -69,7 +70,7 @@ async fn follows_a_swapped_symlink() {
 async fn a_wrong_pair_leaves_the_old_one_and_is_told_once_it_stays() {
     let authority = Authority::new();
     let (first, second) = (authority.issue(), authority.issue());
-    let mut watched = Watched::new(&first);
+    let mut watched = Site::new(&first);
     assert_eq!(watched.look().await, Look::Replaced);
 
     // Half an exchange: the certificate is new, the key is not yet.
@@ -102,7 +103,7 @@ async fn a_certificate_that_is_not_valid_replaces_none_that_is() {
     let day = time::Duration::DAY;
     let expired = authority.issue_for(-2 * day, -day);
     let future = authority.issue_for(day, 2 * day);
-    let mut watched = Watched::new(&valid);
+    let mut watched = Site::new(&valid);
     watched.look().await;
     for (issued, told) in [(&expired, "has expired"), (&future, "is not valid before")] {
         issued.write(watched.folder.path());

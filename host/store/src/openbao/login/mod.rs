@@ -25,7 +25,8 @@ pub(super) use session::Session;
 /// The largest file with a secret that is read, in bytes.
 const LARGEST_SECRET: u64 = 64 * 1024;
 
-/// How the server proves who it is.
+/// How the server proves who it is. Its `Debug` shows no secret.
+#[derive(Clone, Debug)]
 pub enum Login {
     /// A token (`BAO_TOKEN`).
     Token(SecretString),
@@ -49,7 +50,8 @@ pub enum Login {
     },
 }
 
-/// Where a secret for the login comes from.
+/// Where a secret for the login comes from. Its `Debug` does not show it.
+#[derive(Clone, Debug)]
 pub enum Secret {
     /// It does not change.
     Value(SecretString),
