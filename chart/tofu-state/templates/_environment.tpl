@@ -1,4 +1,4 @@
-{{/* The server's settings (host/server/src/config/settings.rs). Files: _volumes.tpl. */}}
+{{/* The server's settings (host/server/src/config/settings). Files: _volumes.tpl. */}}
 
 {{- define "tofu-state.variable" -}}
 {{- $value := index . 1 | toString }}

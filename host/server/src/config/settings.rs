@@ -1,6 +1,12 @@
 //! The settings: their names, defaults and what they mean. The command line's flags and its help are
 //! made of this table, so that neither can drift from what is read.
 
+mod store;
+mod traces;
+
+pub use store::*;
+pub use traces::*;
+
 /// One setting. It is read from a flag, or else from the environment.
 #[derive(Debug)]
 pub struct Setting {
@@ -34,13 +40,11 @@ impl Setting {
 }
 
 const ADDRESSES: &str = "Addresses";
-const STORES: &str = "Store";
 const CALLERS: &str = "Callers";
 const LIMITS: &str = "Limits";
 const PROTOCOL: &str = "Protocol";
 const MODULES: &str = "Components and policy modules";
 const LOGS: &str = "Logs, audit, metrics";
-const TRACES: &str = "Traces";
 
 /// Where states are served.
 pub const LISTEN_ADDR: Setting = Setting {
@@ -102,148 +106,6 @@ pub const TLS_TERMINATED: Setting = Setting {
     secret: false,
     heading: ADDRESSES,
     help: "Whether a proxy in front speaks TLS; silences the warning about tokens sent in clear text.",
-};
-
-/// Which store holds the states.
-pub const STORE: Setting = Setting {
-    name: "STORE",
-    value: "openbao|embedded",
-    default: None,
-    secret: false,
-    heading: STORES,
-    help: "Which store holds the states. `openbao` is implied by BAO_TOKEN or another login. There is no default: the server \
-           never falls back to a disk nobody chose.",
-};
-
-/// Where OpenBao is.
-pub const BAO_ADDR: Setting = Setting {
-    name: "BAO_ADDR",
-    value: "URL",
-    default: Some("http://localhost:8200"),
-    secret: false,
-    heading: STORES,
-    help: "Where OpenBao is.",
-};
-
-/// OpenBao's namespace.
-pub const BAO_NAMESPACE: Setting = Setting {
-    name: "BAO_NAMESPACE",
-    value: "NAMESPACE",
-    default: None,
-    secret: false,
-    heading: STORES,
-    help: "OpenBao's namespace, if states lie in one.",
-};
-
-/// The server's own token for OpenBao.
-pub const BAO_TOKEN: Setting = Setting {
-    name: "BAO_TOKEN",
-    value: "TOKEN",
-    default: None,
-    secret: true,
-    heading: STORES,
-    help: "The server's own token for OpenBao. It is renewed where it can be.",
-};
-
-/// AppRole's role.
-pub const BAO_ROLE_ID: Setting = Setting {
-    name: "BAO_ROLE_ID",
-    value: "ID",
-    default: None,
-    secret: false,
-    heading: STORES,
-    help: "Log in to OpenBao by AppRole, as this role, instead of with BAO_TOKEN.",
-};
-
-/// AppRole's secret.
-pub const BAO_SECRET_ID: Setting = Setting {
-    name: "BAO_SECRET_ID",
-    value: "ID",
-    default: None,
-    secret: true,
-    heading: STORES,
-    help: "The secret ID that belongs to BAO_ROLE_ID. Its file is read at each login.",
-};
-
-/// The role of a service account.
-pub const BAO_KUBERNETES_ROLE: Setting = Setting {
-    name: "BAO_KUBERNETES_ROLE",
-    value: "ROLE",
-    default: None,
-    secret: false,
-    heading: STORES,
-    help: "Log in to OpenBao as a Kubernetes service account, with this role, instead of with BAO_TOKEN.",
-};
-
-/// The service account's token.
-pub const BAO_KUBERNETES_TOKEN_FILE: Setting = Setting {
-    name: "BAO_KUBERNETES_TOKEN_FILE",
-    value: "FILE",
-    default: Some("/var/run/secrets/kubernetes.io/serviceaccount/token"),
-    secret: false,
-    heading: STORES,
-    help: "The service account's token, for BAO_KUBERNETES_ROLE. It is read at each login.",
-};
-
-/// Where the auth method is mounted.
-pub const BAO_AUTH_MOUNT: Setting = Setting {
-    name: "BAO_AUTH_MOUNT",
-    value: "MOUNT",
-    default: None,
-    secret: false,
-    heading: STORES,
-    help: "Where the auth method to log in by is mounted below `auth/`: `approle` or `kubernetes` if nothing is said.",
-};
-
-/// The KV v2 mount.
-pub const BAO_MOUNT: Setting = Setting {
-    name: "BAO_MOUNT",
-    value: "MOUNT",
-    default: Some("states"),
-    secret: false,
-    heading: STORES,
-    help: "The KV v2 mount that holds the states.",
-};
-
-/// A private CA.
-pub const BAO_CACERT: Setting = Setting {
-    name: "BAO_CACERT",
-    value: "FILE",
-    default: None,
-    secret: false,
-    heading: STORES,
-    help: "Certificates (PEM) of a private CA that signed OpenBao's certificate.",
-};
-
-/// How long requests wait for a store that fails over.
-pub const STORE_WAIT: Setting = Setting {
-    name: "STORE_WAIT",
-    value: "DURATION",
-    default: Some("20s"),
-    secret: false,
-    heading: STORES,
-    help: "How long requests, all but LOCK, wait for a store that fails over, before they are answered with 503. \
-           At most 2m; 0s: not at all.",
-};
-
-/// Where the embedded store lies.
-pub const DATA_DIR: Setting = Setting {
-    name: "DATA_DIR",
-    value: "FOLDER",
-    default: Some("./tofu-state-data"),
-    secret: false,
-    heading: STORES,
-    help: "The embedded store's folder. One server at a time may use it.",
-};
-
-/// How many revisions stay recoverable.
-pub const KEEP_VERSIONS: Setting = Setting {
-    name: "KEEP_VERSIONS",
-    value: "NUMBER",
-    default: Some("100"),
-    secret: false,
-    heading: STORES,
-    help: "How many revisions of each state stay recoverable. A long apply writes one every 20 seconds.",
 };
 
 /// The token that all callers share.
@@ -422,7 +284,7 @@ pub const AUDIT_LOG: Setting = Setting {
     default: Some("off"),
     secret: false,
     heading: LOGS,
-    help: "Where a record of every change and every denial goes: a file, `stdout`, or `off`: nowhere.",
+    help: "Where a record of every change and denial goes: a file, `stdout`, or `off`: nowhere. Of unknown callers' denials there is a bound.",
 };
 
 /// When the audit's file is rotated.
@@ -454,196 +316,6 @@ pub const METRICS_GROUPS: Setting = Setting {
     heading: LOGS,
     help: "Whether metrics tell requests and held locks by group, the first segment of states' paths, for up to 200 groups. \
            Without it no metric names a path.",
-};
-
-/// Where traces are sent.
-pub const OTEL_EXPORTER_OTLP_ENDPOINT: Setting = Setting {
-    name: "OTEL_EXPORTER_OTLP_ENDPOINT",
-    value: "URL",
-    default: None,
-    secret: false,
-    heading: TRACES,
-    help: "Where traces are sent, by OTLP over gRPC, such as `http://collector:4317`. Without it nothing is traced. Each OTEL_EXPORTER_OTLP_… can be set for traces alone as OTEL_EXPORTER_OTLP_TRACES_….",
-};
-
-/// How traces are sent.
-pub const OTEL_EXPORTER_OTLP_PROTOCOL: Setting = Setting {
-    name: "OTEL_EXPORTER_OTLP_PROTOCOL",
-    value: "grpc",
-    default: Some("grpc"),
-    secret: false,
-    heading: TRACES,
-    help: "Only `grpc` is spoken.",
-};
-
-/// Whether an endpoint without a scheme is reached without TLS.
-pub const OTEL_EXPORTER_OTLP_INSECURE: Setting = Setting {
-    name: "OTEL_EXPORTER_OTLP_INSECURE",
-    value: "true|false",
-    default: Some("false"),
-    secret: false,
-    heading: TRACES,
-    help: "Whether an endpoint that is written without http:// or https:// is reached without TLS.",
-};
-
-/// What is sent with every call of the collector.
-pub const OTEL_EXPORTER_OTLP_HEADERS: Setting = Setting {
-    name: "OTEL_EXPORTER_OTLP_HEADERS",
-    value: "NAME=VALUE,…",
-    default: None,
-    secret: true,
-    heading: TRACES,
-    help: "Sent with every call of the collector: `name=value` pairs, joined by commas, values percent-encoded.",
-};
-
-/// How long one call of the collector may take.
-pub const OTEL_EXPORTER_OTLP_TIMEOUT: Setting = Setting {
-    name: "OTEL_EXPORTER_OTLP_TIMEOUT",
-    value: "MILLISECONDS",
-    default: Some("10000"),
-    secret: false,
-    heading: TRACES,
-    help: "How long one call of the collector may take.",
-};
-
-/// Whether calls of the collector are compressed.
-pub const OTEL_EXPORTER_OTLP_COMPRESSION: Setting = Setting {
-    name: "OTEL_EXPORTER_OTLP_COMPRESSION",
-    value: "none|gzip",
-    default: Some("none"),
-    secret: false,
-    heading: TRACES,
-    help: "Whether calls of the collector are compressed.",
-};
-
-/// The collector's private CA.
-pub const OTEL_EXPORTER_OTLP_CERTIFICATE: Setting = Setting {
-    name: "OTEL_EXPORTER_OTLP_CERTIFICATE",
-    value: "FILE",
-    default: None,
-    secret: false,
-    heading: TRACES,
-    help: "Certificates (PEM) of a private CA that signed the collector's certificate.",
-};
-
-/// The certificate that is shown to the collector.
-pub const OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE: Setting = Setting {
-    name: "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
-    value: "FILE",
-    default: None,
-    secret: false,
-    heading: TRACES,
-    help: "The certificate (PEM) that is shown to the collector.",
-};
-
-/// The key of that certificate.
-pub const OTEL_EXPORTER_OTLP_CLIENT_KEY: Setting = Setting {
-    name: "OTEL_EXPORTER_OTLP_CLIENT_KEY",
-    value: "FILE",
-    default: None,
-    secret: false,
-    heading: TRACES,
-    help: "Its key (PEM).",
-};
-
-/// What the server calls itself in traces.
-pub const OTEL_SERVICE_NAME: Setting = Setting {
-    name: "OTEL_SERVICE_NAME",
-    value: "NAME",
-    default: None,
-    secret: false,
-    heading: TRACES,
-    help: "What the server calls itself in traces; without it `service.name` of OTEL_RESOURCE_ATTRIBUTES, or `tofu-state`.",
-};
-
-/// What else is told of the server.
-pub const OTEL_RESOURCE_ATTRIBUTES: Setting = Setting {
-    name: "OTEL_RESOURCE_ATTRIBUTES",
-    value: "NAME=VALUE,…",
-    default: None,
-    secret: false,
-    heading: TRACES,
-    help: "What else is told of the server, such as `deployment.environment.name=production`. service.version is always told, service.instance.id is made up at each start.",
-};
-
-/// Which traces are recorded.
-pub const OTEL_TRACES_SAMPLER: Setting = Setting {
-    name: "OTEL_TRACES_SAMPLER",
-    value: "SAMPLER",
-    default: Some("parentbased_always_on"),
-    secret: false,
-    heading: TRACES,
-    help: "Which traces are recorded: `always_on`, `always_off`, `traceidratio`, or these with `parentbased_` before them, where whoever began a trace decides.",
-};
-
-/// The part of the traces that is recorded.
-pub const OTEL_TRACES_SAMPLER_ARG: Setting = Setting {
-    name: "OTEL_TRACES_SAMPLER_ARG",
-    value: "NUMBER",
-    default: Some("1.0"),
-    secret: false,
-    heading: TRACES,
-    help: "The part of the traces that `traceidratio` records, from 0 to 1.",
-};
-
-/// How long spans may wait.
-pub const OTEL_BSP_SCHEDULE_DELAY: Setting = Setting {
-    name: "OTEL_BSP_SCHEDULE_DELAY",
-    value: "MILLISECONDS",
-    default: Some("5000"),
-    secret: false,
-    heading: TRACES,
-    help: "How long spans may wait to be sent together.",
-};
-
-/// How long it is tried to send a batch.
-pub const OTEL_BSP_EXPORT_TIMEOUT: Setting = Setting {
-    name: "OTEL_BSP_EXPORT_TIMEOUT",
-    value: "MILLISECONDS",
-    default: Some("30000"),
-    secret: false,
-    heading: TRACES,
-    help: "How long it is tried to send a batch before it is dropped.",
-};
-
-/// How many spans may wait.
-pub const OTEL_BSP_MAX_QUEUE_SIZE: Setting = Setting {
-    name: "OTEL_BSP_MAX_QUEUE_SIZE",
-    value: "NUMBER",
-    default: Some("2048"),
-    secret: false,
-    heading: TRACES,
-    help: "How many spans may wait; what finds no room is dropped and counted.",
-};
-
-/// How many spans are sent at once.
-pub const OTEL_BSP_MAX_EXPORT_BATCH_SIZE: Setting = Setting {
-    name: "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-    value: "NUMBER",
-    default: Some("512"),
-    secret: false,
-    heading: TRACES,
-    help: "How many spans are sent at once.",
-};
-
-/// Whether traces are sent.
-pub const OTEL_TRACES_EXPORTER: Setting = Setting {
-    name: "OTEL_TRACES_EXPORTER",
-    value: "otlp|none",
-    default: Some("otlp"),
-    secret: false,
-    heading: TRACES,
-    help: "`none` turns traces off.",
-};
-
-/// Whether all of it is off.
-pub const OTEL_SDK_DISABLED: Setting = Setting {
-    name: "OTEL_SDK_DISABLED",
-    value: "true|false",
-    default: Some("false"),
-    secret: false,
-    heading: TRACES,
-    help: "`true` turns traces off.",
 };
 
 /// All settings, in the order of the help.
