@@ -19,10 +19,10 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status};
 
-use crate::certificates::Issued;
+use crate::certificates::{Authority, Issued};
 use crate::process::eventually;
 use crate::secrets;
 
@@ -112,13 +112,18 @@ impl Collector {
         Self::serve(address, None).await
     }
 
-    /// One that speaks TLS with this certificate, and nothing else.
+    /// One that speaks TLS with this certificate, and nothing else. `clients`: the authority from which whoever calls
+    /// has to have a certificate, too.
     ///
     /// # Panics
     /// If it cannot listen, or the certificate cannot be used.
-    pub async fn start_tls(issued: &Issued) -> Self {
-        let identity = Identity::from_pem(&issued.certificate, &issued.key);
-        Self::serve(SocketAddr::from(([127, 0, 0, 1], 0)), Some(ServerTlsConfig::new().identity(identity))).await
+    pub async fn start_tls(issued: &Issued, clients: Option<&Authority>) -> Self {
+        let mut tls = ServerTlsConfig::new().identity(Identity::from_pem(&issued.certificate, &issued.key));
+        if let Some(authority) = clients {
+            let pem = std::fs::read(authority.file()).expect("the authority's file");
+            tls = tls.client_ca_root(Certificate::from_pem(pem));
+        }
+        Self::serve(SocketAddr::from(([127, 0, 0, 1], 0)), Some(tls)).await
     }
 
     async fn serve(address: SocketAddr, tls: Option<ServerTlsConfig>) -> Self {

@@ -238,6 +238,8 @@ fn told(status: &Status) -> String {
 fn remedy(text: &str) -> Option<&'static str> {
     if text.contains("invalid peer certificate") {
         Some("name the authority that signed the collector's certificate in OTEL_EXPORTER_OTLP_CERTIFICATE (PEM)")
+    } else if text.contains("CertificateRequired") {
+        Some("it wants a certificate: OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY")
     } else if text.contains("InvalidContentType") {
         Some(
             "the collector does not speak TLS there: write http:// in OTEL_EXPORTER_OTLP_ENDPOINT, or its port for TLS",

@@ -134,7 +134,7 @@ async fn nothing_is_sent_where_traces_are_off() {
 #[tokio::test]
 async fn over_tls_to_a_collector_that_a_private_authority_vouches_for() {
     let authority = Authority::new();
-    let collector = Collector::start_tls(&authority.issue()).await;
+    let collector = Collector::start_tls(&authority.issue(), None).await;
     assert!(collector.address().starts_with("https://"));
     let mut server =
         tracing_to(&collector.address()).set("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.file()).start().await;
@@ -148,7 +148,7 @@ async fn over_tls_to_a_collector_that_a_private_authority_vouches_for() {
 #[tokio::test]
 async fn a_collector_that_another_authority_vouches_for_is_told_and_holds_up_nothing() {
     let (ours, theirs) = (Authority::new(), Authority::new());
-    let collector = Collector::start_tls(&theirs.issue()).await;
+    let collector = Collector::start_tls(&theirs.issue(), None).await;
     // What the system trusts is no private authority either.
     for trusted in [Some(ours.file()), None] {
         let mut server = small_queue(&collector.address()).set("OTEL_BSP_EXPORT_TIMEOUT", "500");
@@ -167,4 +167,29 @@ async fn a_collector_that_another_authority_vouches_for_is_told_and_holds_up_not
         assert!(server.terminate().await.success(), "{}", server.log());
     }
     assert!(collector.headers().is_empty(), "nothing was said to whom nobody vouched for");
+}
+
+#[tokio::test]
+async fn a_collector_that_wants_a_certificate_is_shown_one() {
+    let authority = Authority::new();
+    let collector = Collector::start_tls(&authority.issue(), Some(&authority)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = authority.issue().write(folder.path());
+    let trusting = || small_queue(&collector.address()).set("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.file());
+
+    let without = trusting().set("OTEL_BSP_EXPORT_TIMEOUT", "500").start().await;
+    many_requests(&without).await;
+    all_else_is_dropped(&without).await;
+    let told = async || without.log().contains("traces cannot be sent").then_some(());
+    eventually("the warning", PATIENCE, told).await;
+    assert!(collector.spans().is_empty());
+
+    let with = trusting()
+        .set("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", certificate)
+        .set("OTEL_EXPORTER_OTLP_CLIENT_KEY", key)
+        .start()
+        .await;
+    Client::new(&with, "a/b").get().await.unwrap().expect(404);
+    collector.until("the span", |spans| (of(spans, "get").len() == 1).then_some(())).await;
+    assert!(!with.log().contains("traces cannot be sent"), "{}", with.log());
 }
