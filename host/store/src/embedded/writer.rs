@@ -199,3 +199,48 @@ fn write_alone(database: &Database, change: &Change, keep_versions: u32) -> Resu
     let done = database.attempt(|redb| tables::apply(redb, std::iter::once(change), keep_versions))?;
     done.first().copied().ok_or_else(|| Error::Corrupt("a write without an outcome".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A gathering, and how to put trial writes into its queue.
+    fn gathering(calls: &TaskTracker, last: usize) -> (Gathering, impl Fn(usize) + use<>) {
+        let (sender, queue) = mpsc::channel();
+        let send = move |count: usize| {
+            for _ in 0..count {
+                let (answer, _) = oneshot::channel();
+                sender.send(Waiting { change: Change::Trial, answer }).unwrap();
+            }
+        };
+        (Gathering { queue, calls: calls.clone(), last }, send)
+    }
+
+    #[test]
+    fn takes_what_waits_and_ends_with_the_last_sender() {
+        let (mut gathering, send) = gathering(&TaskTracker::new(), 0);
+        send(3);
+        assert_eq!(gathering.next().unwrap().len(), 3);
+        send(BATCH + 1);
+        assert_eq!(gathering.next().unwrap().len(), BATCH);
+        assert_eq!(gathering.last, BATCH);
+        drop(send);
+        assert_eq!(gathering.next().unwrap().len(), 1, "it waits for nobody where nobody can come");
+        assert!(gathering.next().is_none());
+    }
+
+    #[test]
+    fn waits_for_others_but_not_for_ever() {
+        let calls = TaskTracker::new();
+        let both = (calls.token(), calls.token());
+        let (mut gathering, send) = gathering(&calls, 0);
+        send(1);
+        assert_eq!(gathering.next().unwrap().len(), 1, "the other call does not come to write");
+        send(2);
+        assert_eq!(gathering.next().unwrap().len(), 2);
+        drop(both);
+        send(1);
+        assert_eq!(gathering.next().unwrap().len(), 1, "nor does the one that was there before");
+        assert_eq!(gathering.last, 1);
+    }
+}
