@@ -12,9 +12,10 @@ use crate::exchange::{Operation, Reply};
 use crate::fence::fence;
 use crate::header::read_header;
 use crate::lock::{self, ATTEMPTS};
-use crate::outside::{Blob, Outcome, Retention, Store};
+use crate::outside::{Blob, Outcome, Store};
 use crate::policies::{self, Needs};
 use crate::reply::{self, Refusal};
+use crate::retention;
 use crate::review::{self, Changing};
 use crate::state::{self, Found};
 
@@ -37,6 +38,7 @@ pub(crate) fn write<S: Store>(call: &mut Call<'_, S>) -> Result<Reply<S::Blob>, 
             tool_version: header.tool_version,
             encrypted: header.encrypted,
             empty: Some(header.empty),
+            step: 0,
             written,
         }),
     )
@@ -125,12 +127,17 @@ fn apply<S: Store>(call: &mut Call<'_, S>, mut wanted: StateDocument) -> Result<
         if let StateDocument::Deleted(deleted) = &mut wanted {
             deleted.serial = call.event.before.as_ref().map(|before| before.serial);
         }
+        let step = retention::step(&wanted, state.document.as_ref());
+        if let StateDocument::State(wanted) = &mut wanted {
+            wanted.step = step;
+        }
         let content = match &wanted {
             StateDocument::State(_) => call.request.body.as_ref(),
             StateDocument::Deleted(_) | StateDocument::NoState => None,
         };
         let meta = document::encode(&wanted);
-        match call.store.put_cas(call.path.state_key(), &meta, content, state.revision, Retention::History)? {
+        let retention = retention::after(step, state.document.as_ref(), state.revision);
+        match call.store.put_cas(call.path.state_key(), &meta, content, state.revision, retention)? {
             Outcome::Written => {
                 call.event.after = summary(Some(&wanted));
                 call.event.unlocked = lock_id.is_none();

@@ -120,6 +120,7 @@ impl outside::Store for Host {
     ) -> Result<Outcome, StoreError> {
         let retention = match retention {
             Retention::History => store::Retention::History,
+            Retention::Thinned { first, last } => store::Retention::Thinned(store::Span { first, last }),
             Retention::Latest => store::Retention::Latest,
         };
         Ok(match store::put_cas(key, meta, content, expected, retention).map_err(store_error)? {

@@ -60,9 +60,17 @@ pub struct StateRecord {
     /// Neither resources nor outputs; documents of earlier releases do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub empty: Option<bool>,
+    /// How many states its run (that is, its lock) has written before it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub step: u64,
     /// Who wrote it.
     #[serde(flatten)]
     pub written: Written,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a function of a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The document `.quarantine/<group>/<project>/<digest>`; the refused state is its content.
@@ -321,6 +329,7 @@ mod tests {
             tool_version: Some("1.12.6".into()),
             encrypted: false,
             empty: None,
+            step: 0,
             written: Written { written: 9, by: "ci".into(), lock_id: Some("i".into()) },
         });
         assert_eq!(

@@ -26,6 +26,7 @@ mod fence;
 mod json;
 mod lock;
 mod quarantine;
+mod retention;
 mod review;
 mod scan;
 mod state;

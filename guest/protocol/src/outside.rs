@@ -72,6 +72,13 @@ pub enum Outcome {
 pub enum Retention {
     /// As many as the operator set.
     History,
+    /// The same, and these older revisions are not worth their places among them any more.
+    Thinned {
+        /// The first of them.
+        first: Revision,
+        /// The last of them.
+        last: Revision,
+    },
     /// None.
     Latest,
 }

@@ -70,6 +70,7 @@ impl store::Host for Guest {
         };
         let retention = match retention {
             store::Retention::History => documents::Retention::History,
+            store::Retention::Thinned(store::Span { first, last }) => documents::Retention::Thinned { first, last },
             store::Retention::Latest => documents::Retention::Latest,
         };
         let write = documents::Write { meta: meta.into(), content, expected, retention };

@@ -61,7 +61,10 @@ impl Memory {
             }
             Some(document) => {
                 let before = std::mem::replace(&mut document.newest, entry);
-                if write.retention == Retention::History {
+                if let Retention::Thinned { first, last } = write.retention {
+                    document.older.retain(|entry| !(first..=last).contains(&entry.revision));
+                }
+                if write.retention != Retention::Latest {
                     document.older.extend(match before {
                         Slot::Entry(entry) => Some(entry),
                         Slot::Absent | Slot::Removed(_) => None,

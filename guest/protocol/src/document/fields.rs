@@ -23,6 +23,8 @@ pub struct StateFields {
     #[serde(default)]
     encrypted: bool,
     empty: Option<bool>,
+    #[serde(default)]
+    step: u64,
     written: Option<u64>,
     by: Option<String>,
     lock_id: Option<String>,
@@ -53,6 +55,7 @@ impl Document for StateDocument {
                 tool_version: fields.tool_version,
                 encrypted: fields.encrypted,
                 empty: fields.empty,
+                step: fields.step,
                 written: written()?,
             }),
             StateKind::Deleted => Self::Deleted(DeletedRecord { serial: fields.serial, written: written()? }),
@@ -103,6 +106,8 @@ impl Document for QuarantineDocument {
                 tool_version: fields.tool_version,
                 encrypted: fields.encrypted,
                 empty: fields.empty,
+                // It follows nothing where it lies.
+                step: 0,
                 written: Written { written: fields.written, by: fields.by, lock_id: fields.lock_id },
             },
         }))

@@ -53,7 +53,7 @@ impl From<Written> for WrittenView {
 
 impl From<StateRecord> for (StateView, u64, WrittenView) {
     fn from(record: StateRecord) -> Self {
-        let StateRecord { size, sha256, serial, lineage, tool_version, encrypted, empty, written } = record;
+        let StateRecord { size, sha256, serial, lineage, tool_version, encrypted, empty, step: _, written } = record;
         (StateView { lineage, size, sha256, tool_version, encrypted, empty }, serial, written.into())
     }
 }

@@ -258,3 +258,30 @@ async fn the_description_has_the_routes_of_the_component() {
     assert_eq!(described, routes);
     assert_eq!(routes.len(), 12);
 }
+
+/// A long apply costs the history of those before it little.
+#[tokio::test]
+async fn of_a_finished_run_the_last_version_stays() {
+    let server = server().await;
+    let mut serial = 0;
+    for (run, writes) in [("one", 30), ("two", 2), ("three", 25)] {
+        let lock = format!(r#"{{"ID":"{run}"}}"#);
+        assert_eq!(server.ask("LOCK", "/team/app", &lock).await.status, 200);
+        for _ in 0..writes {
+            serial += 1;
+            let posted = server.ask("POST", &format!("/team/app?ID={run}"), &state(serial, serial)).await;
+            assert_eq!(posted.status, 200);
+        }
+        assert_eq!(server.ask("UNLOCK", "/team/app", &lock).await.status, 200);
+    }
+    let page = of(&server.ask("GET", "/-/v1/versions/team/app?limit=500", "").await);
+    let versions: Vec<&Value> =
+        page["versions"].as_array().unwrap().iter().filter(|version| version["kind"] == "state").collect();
+    let serials: Vec<u64> = versions.iter().rev().map(|version| version["serial"].as_u64().unwrap()).collect();
+    assert_eq!(serials, [30, 32].into_iter().chain(37..=57).collect::<Vec<u64>>());
+    for version in versions {
+        let (revision, serial) = (&version["revision"], version["serial"].as_u64().unwrap());
+        let kept = server.ask("GET", &format!("/-/v1/content/team/app?revision={revision}"), "").await;
+        assert_eq!(kept.text(), state(serial, serial));
+    }
+}

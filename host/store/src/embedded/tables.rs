@@ -5,8 +5,10 @@
 //! | `numbers` | name | `format`: of these tables; `floor`: see below |
 //! | `newest` | document's key | its newest revision |
 //! | `documents` | document's key, revision | meta, content |
+//! | `gaps` | document's key | how many revisions are missing between the oldest kept and the newest; absent: none |
 //!
-//! Revisions of a key follow each other without gaps. A key that is deleted leaves no trace but the
+//! Revisions of a key follow each other without gaps when they are written; some in between are thinned out later. (A
+//! release that knows no `gaps` thins nothing, and counts by the numbers alone: it drops older ones sooner.) A key that is deleted leaves no trace but the
 //! floor, the highest revision that any deleted key had: new keys begin above it. So no revision ever
 //! comes back under a key, and the traces of deleted chunks do not pile up.
 
@@ -31,6 +33,8 @@ type Stored<'a> = (&'a [u8], Option<&'a [u8]>);
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 const NEWEST: TableDefinition<'_, &str, Revision> = TableDefinition::new("newest");
 const DOCUMENTS: TableDefinition<'_, (&str, Revision), Stored<'_>> = TableDefinition::new("documents");
+
+const GAPS: TableDefinition<'_, &str, u64> = TableDefinition::new("gaps");
 
 const FORMAT_NAME: &str = "format";
 const FLOOR_NAME: &str = "floor";
@@ -161,6 +165,12 @@ impl Filler {
         let before = newest.get(key.as_str())?.map_or(0, |revision| revision.value());
         if revision > before {
             newest.insert(key.as_str(), revision)?;
+            let missing = revision.saturating_sub(before).saturating_sub(1);
+            if before > 0 && missing > 0 {
+                let mut gaps = self.0.open_table(GAPS)?;
+                let known = gaps.get(key.as_str())?.map_or(0, |gaps| gaps.value());
+                gaps.insert(key.as_str(), known.saturating_add(missing))?;
+            }
         }
         self.0.open_table(DOCUMENTS)?.insert((key.as_str(), revision), (meta, content))?;
         Ok(())
@@ -262,6 +272,7 @@ struct Changer<'t> {
     numbers: Table<'t, &'static str, u64>,
     newest: Table<'t, &'static str, Revision>,
     documents: Table<'t, (&'static str, Revision), Stored<'static>>,
+    gaps: Table<'t, &'static str, u64>,
     keep_versions: u64,
     changed: bool,
 }
@@ -272,6 +283,7 @@ impl<'t> Changer<'t> {
             numbers: transaction.open_table(NUMBERS)?,
             newest: transaction.open_table(NEWEST)?,
             documents: transaction.open_table(DOCUMENTS)?,
+            gaps: transaction.open_table(GAPS)?,
             keep_versions: u64::from(keep_versions),
             changed: false,
         })
@@ -301,15 +313,70 @@ impl<'t> Changer<'t> {
         self.documents.insert((key.as_str(), revision), (&*write.meta, write.content.as_deref()))?;
         self.newest.insert(key.as_str(), revision)?;
         match write.retention {
-            Retention::History => {
-                let last_dropped = revision.saturating_sub(self.keep_versions);
-                self.documents.retain_in((key.as_str(), 0)..=(key.as_str(), last_dropped), |_, _| false)?;
+            Retention::History => self.drop_surplus(key, revision)?,
+            Retention::Thinned { first, last } => {
+                let last = last.min(before.saturating_sub(1));
+                // There are no more than that.
+                self.thin(key, first.max(last.saturating_sub(self.keep_versions))..=last)?;
+                self.drop_surplus(key, revision)?;
             }
             Retention::Latest => {
                 self.documents.remove((key.as_str(), before))?;
             }
         }
         Ok(Outcome::Written(revision))
+    }
+
+    /// The oldest revision of `key` that is kept.
+    fn oldest(&self, key: &Key) -> Result<Option<Revision>, Failure> {
+        Ok(self.documents.range(all_of(key))?.next().transpose()?.map(|kept| kept.0.value().1))
+    }
+
+    fn gaps(&self, key: &Key) -> Result<u64, Failure> {
+        Ok(self.gaps.get(key.as_str())?.map_or(0, |gaps| gaps.value()))
+    }
+
+    /// Drops these revisions of `key`, and remembers that they leave gaps.
+    fn thin(&mut self, key: &Key, revisions: RangeInclusive<Revision>) -> Result<(), Failure> {
+        for revision in revisions {
+            self.remove(key, revision)?;
+        }
+        Ok(())
+    }
+
+    /// Drops the oldest revisions of `key` until no more are left than are to be kept.
+    fn drop_surplus(&mut self, key: &Key, newest: Revision) -> Result<(), Failure> {
+        // The floor may lie below the first revision, and gaps only make it fewer.
+        while let Some(oldest) = self.oldest(key)? {
+            let kept = newest.saturating_sub(oldest).saturating_add(1).saturating_sub(self.gaps(key)?);
+            if kept <= self.keep_versions || oldest == newest {
+                break;
+            }
+            self.remove(key, oldest)?;
+        }
+        Ok(())
+    }
+
+    /// Drops one revision, if it is there, and counts the revisions that are missing between the oldest and the
+    /// newest: so that whoever wants to know how many there are need not walk through them.
+    fn remove(&mut self, key: &Key, revision: Revision) -> Result<(), Failure> {
+        let oldest = self.oldest(key)?;
+        if self.documents.remove((key.as_str(), revision))?.is_none() {
+            return Ok(());
+        }
+        let gaps = self.gaps(key)?;
+        let gaps = if oldest == Some(revision) {
+            let next = self.oldest(key)?.unwrap_or(revision);
+            gaps.saturating_sub(next.saturating_sub(revision).saturating_sub(1))
+        } else {
+            gaps.saturating_add(1)
+        };
+        if gaps == 0 {
+            self.gaps.remove(key.as_str())?;
+        } else {
+            self.gaps.insert(key.as_str(), gaps)?;
+        }
+        Ok(())
     }
 
     fn delete(&mut self, key: &Key) -> Result<(), Failure> {
@@ -319,6 +386,7 @@ impl<'t> Changer<'t> {
             self.numbers.insert(FLOOR_NAME, newest)?;
         }
         self.newest.remove(key.as_str())?;
+        self.gaps.remove(key.as_str())?;
         self.documents.retain_in(all_of(key), |_, _| false)?;
         Ok(())
     }

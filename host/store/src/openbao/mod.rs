@@ -194,7 +194,9 @@ impl Store for OpenBao {
 
     async fn put_cas(&self, key: &Key, write: Write) -> Result<Outcome, Error> {
         let demand = self.current.demand(&self.client, &self.mount).await?;
-        if write.retention == Retention::History && write.expected == 0 {
+        // A thinned revision is kept: KV counts destroyed ones among `max_versions`, so that no older one would stay
+        // for it, and its destruction takes no revision to compare.
+        if write.retention != Retention::Latest && write.expected == 0 {
             self.keep_history(key, &demand.headers).await?;
         }
         let body = document::write_body(&write)

@@ -70,3 +70,69 @@ async fn a_revision_never_comes_back() {
     store.delete(&key("g/p")).await.unwrap();
     assert!(put(&store, "g/p", "once more", 0).await > again);
 }
+
+async fn thin(store: &Embedded, name: &str, first: Revision, last: Revision) -> Revision {
+    write_with(store, name, Retention::Thinned { first, last }, 1).await
+}
+
+#[tokio::test]
+async fn thinned_revisions_leave_their_places_to_older_ones() {
+    let (folder, store) = fresh_keeping(5);
+    write_with(&store, "g/p", Retention::History, 4).await;
+    assert_eq!(thin(&store, "g/p", 3, 3).await, 5);
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [1, 2, 4, 5]);
+    write_with(&store, "g/p", Retention::History, 1).await;
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [1, 2, 4, 5, 6], "five, though 1 is five behind 6");
+    write_with(&store, "g/p", Retention::History, 1).await;
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [2, 4, 5, 6, 7]);
+    // The oldest one of all, and one that is gone already.
+    thin(&store, "g/p", 2, 3).await;
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [4, 5, 6, 7, 8]);
+    thin(&store, "g/p", 5, 7).await;
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [4, 8, 9]);
+    // Neither the newest nor what is to come can be meant, nor a span without end.
+    thin(&store, "g/p", 9, Revision::MAX).await;
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [4, 8, 9, 10]);
+    thin(&store, "g/p", 8, 4).await;
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [4, 8, 9, 10, 11]);
+    drop(store);
+
+    let store = Embedded::open(Settings { keep_versions: 2, ..Settings::new(folder.path()) }).unwrap();
+    write_with(&store, "g/p", Retention::History, 1).await;
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [11, 12]);
+    store.delete(&key("g/p")).await.unwrap();
+    let first = write_with(&store, "g/p", Retention::History, 1).await;
+    write_with(&store, "g/p", Retention::History, 1).await;
+    assert_eq!(store.revisions(&key("g/p")).await.unwrap(), [first, first + 1], "a new beginning has no gaps");
+}
+
+fn fresh_keeping(keep_versions: u32) -> (tempfile::TempDir, Embedded) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(Settings { keep_versions, ..Settings::new(folder.path()) }).unwrap();
+    (folder, store)
+}
+
+/// Against a list of revisions, whatever is thinned in whatever order.
+#[tokio::test]
+async fn as_many_are_kept_as_are_to_be_whatever_is_thinned() {
+    let (_folder, store) = fresh_keeping(6);
+    let (mut expected, mut newest): (Vec<Revision>, Revision) = (Vec::new(), 0);
+    let mut word = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..300 {
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        let last = newest.saturating_sub(1 + word % 4);
+        let first = last.saturating_sub(word >> 8 & 3).max(1);
+        newest = if word & 64 == 0 {
+            expected.retain(|revision| !(first..=last).contains(revision));
+            thin(&store, "g/p", first, last).await
+        } else {
+            write_with(&store, "g/p", Retention::History, 1).await
+        };
+        expected.push(newest);
+        let surplus = expected.len().saturating_sub(6);
+        expected.drain(..surplus);
+        assert_eq!(store.revisions(&key("g/p")).await.unwrap(), expected);
+    }
+}

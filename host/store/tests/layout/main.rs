@@ -19,8 +19,9 @@ mod races;
 mod random;
 mod rights;
 mod sizes;
+mod thinned;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

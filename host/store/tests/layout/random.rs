@@ -1,8 +1,6 @@
 //! Random sequences of what servers, clients and time can do: no kept revision ever loses its chunks, and
 //! nothing stays that nobody needs.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 
 use super::dying::Dying;
@@ -12,6 +10,8 @@ use super::*;
 enum Step {
     /// Writes so many kilobytes on the newest revision.
     Write { kilobytes: usize },
+    /// Writes, and thins out `many` revisions that end `back` before the newest.
+    Thin { kilobytes: usize, back: u64, many: u64 },
     /// Reads the newest revision and writes it back.
     Fence,
     /// Writes a document without content.
@@ -30,6 +30,8 @@ fn step() -> impl Strategy<Value = Step> {
     let kilobytes = prop_oneof![Just(0_usize), 1..6_usize, Just(12)];
     prop_oneof![
         6 => kilobytes.clone().prop_map(|kilobytes| Step::Write { kilobytes }),
+        4 => (kilobytes.clone(), 0..4_u64, 1..4_u64)
+            .prop_map(|(kilobytes, back, many)| Step::Thin { kilobytes, back, many }),
         4 => Just(Step::Fence),
         1 => Just(Step::Forget),
         2 => kilobytes.clone().prop_map(|kilobytes| Step::Late { kilobytes }),
@@ -68,6 +70,13 @@ async fn run(keep: usize, steps: Vec<(usize, Step)>) {
             Step::Write { kilobytes } => {
                 let revision = put(&servers[turn], &content(kilobytes), newest).await;
                 model.insert(revision, Some(content(kilobytes)));
+            }
+            Step::Thin { kilobytes, back, many } => {
+                let last = newest.saturating_sub(1 + back);
+                let retention = Retention::Thinned { first: last.saturating_sub(many - 1), last };
+                let write = Write { retention, ..write(&content(kilobytes), newest) };
+                assert_eq!(servers[turn].put_cas(&state(), write).await, Ok(Outcome::Written(newest + 1)));
+                model.insert(newest + 1, Some(content(kilobytes)));
             }
             Step::Fence => {
                 if let Ok(Slot::Entry(Entry { revision, meta, content })) = servers[turn].get(&state()).await {
