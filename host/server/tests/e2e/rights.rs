@@ -13,7 +13,7 @@ use crate::common::{PATIENCE, server, set_up};
 use crate::wire::{Client, state};
 
 /// Runs `chart/openbao/setup`: its status and what it printed on both streams.
-async fn setup(bao: &Bao, arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) async fn setup(bao: &Bao, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new("sh");
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../chart/openbao/setup")).args(arguments);
     let path = format!("{}:/usr/bin:/bin", programs::bao().parent().unwrap().display());
