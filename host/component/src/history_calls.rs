@@ -1,6 +1,6 @@
 //! The host's side of `history` and `access`: looking back in the store, and asking for rights.
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use tofu_state_store as documents;
 use tofu_state_store::{Error, History, Key, patience};
 
@@ -11,6 +11,9 @@ use crate::store_calls::{parse, told};
 
 /// Places in one `outlines`.
 const MAX_PLACES: usize = 64;
+
+/// How many of them are read at once: a store may have to fetch what it leaves out.
+const AT_ONCE: usize = 8;
 
 impl history::Host for Guest {
     async fn list(&mut self, folder: Option<String>) -> wasmtime::Result<Result<Vec<history::Child>, store::Error>> {
@@ -72,8 +75,8 @@ impl history::Host for Guest {
         if places.len() > MAX_PLACES {
             return Err(TooMuch("places in one call").into());
         }
-        let reading = places.into_iter().map(|place| outline(&reached, place));
-        Ok(self.meter.waive(join_all(reading)).await)
+        let reading: Vec<_> = places.into_iter().map(|place| outline(&reached, place)).collect();
+        Ok(self.meter.waive(stream::iter(reading).buffered(AT_ONCE).collect()).await)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Serving a request needs none of it.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::{Entry, Error, Key, Revision, Slot, Store};
 
@@ -47,7 +48,8 @@ pub trait History: Store {
     async fn revision(&self, key: &Key, revision: Revision) -> Result<Slot, Error>;
 
     /// As [`revision`](Self::revision), or as [`Store::get`] where no revision is named, but without the
-    /// content: for whoever wants to know of many documents. Their chunks are neither read nor checked.
+    /// content, which is empty where there is some: for whoever wants to know of many documents. Their chunks are
+    /// neither read nor checked.
     ///
     /// # Errors
     /// As [`Store::get`].
@@ -57,7 +59,10 @@ pub trait History: Store {
             None => self.get(key).await?,
         };
         Ok(match slot {
-            Slot::Entry(entry) => Slot::Entry(Entry { content: None, ..entry }),
+            Slot::Entry(entry) => {
+                let content = entry.content.as_ref().map(|_| Bytes::new());
+                Slot::Entry(Entry { content, ..entry })
+            }
             slot => slot,
         })
     }

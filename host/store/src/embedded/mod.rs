@@ -194,4 +194,9 @@ impl History for Embedded {
     async fn revision(&self, key: &Key, revision: Revision) -> Result<Slot, Error> {
         Ok(Self::revision(self, key, revision).await?.map_or(Slot::Absent, Slot::Entry))
     }
+
+    async fn outline(&self, key: &Key, revision: Option<Revision>) -> Result<Slot, Error> {
+        let key = key.clone();
+        self.read(move |database| tables::outline(database, &key, revision)).await
+    }
 }

@@ -209,6 +209,19 @@ pub(super) fn revision(database: &redb::Database, key: &Key, revision: Revision)
     Reader::new(&database.begin_read()?)?.revision(key, revision)
 }
 
+/// One revision of `key`, or the newest, with an empty content where there is some.
+pub(super) fn outline(database: &redb::Database, key: &Key, revision: Option<Revision>) -> Result<Slot, Failure> {
+    let reader = Reader::new(&database.begin_read()?)?;
+    let newest = reader.newest.get(key.as_str())?.map(|newest| newest.value());
+    let Some(revision) = revision.or(newest) else { return Ok(Slot::Absent) };
+    let stored = reader.documents.get((key.as_str(), revision))?;
+    Ok(stored.map_or(Slot::Absent, |stored| {
+        let (meta, content) = stored.value();
+        let (meta, content) = (Bytes::copy_from_slice(meta), content.map(|_| Bytes::new()));
+        Slot::Entry(Entry { revision, meta, content })
+    }))
+}
+
 /// What lies directly below `folder`, or at the top. Jumps over what lies deeper.
 pub(super) fn children(database: &redb::Database, folder: Option<&Key>) -> Result<Vec<Child>, Failure> {
     let newest = Reader::new(&database.begin_read()?)?.newest;

@@ -349,15 +349,12 @@ impl History for Layout {
     }
 
     async fn outline(&self, key: &Key, revision: Option<Revision>) -> Result<Slot, Error> {
-        let slot = match revision {
-            Some(revision) => self.store.revision(key, revision).await?,
-            None => self.store.get(key).await?,
-        };
+        let slot = self.store.outline(key, revision).await?;
         let Slot::Entry(Entry { revision, meta, content }) = slot else { return Ok(slot) };
         let meta = match content {
             Some(_) => Envelope::of(&meta).map_err(|broken| Error::Corrupt(format!("`{key}` {broken}")))?.1,
             None => meta,
         };
-        Ok(Slot::Entry(Entry { revision, meta, content: None }))
+        Ok(Slot::Entry(Entry { revision, meta, content }))
     }
 }

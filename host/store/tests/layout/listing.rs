@@ -61,3 +61,33 @@ async fn folders_and_revisions_in_the_embedded_store() {
     lists(&*raw).await;
     keeps_two(&*raw).await;
 }
+
+/// An outline tells of a document without reading its chunks, of any revision, and as every other read what there is
+/// not; and it is the same on every store.
+#[tokio::test]
+async fn outlines_tell_all_but_the_content() {
+    let (_folder, store) = embedded(100);
+    let stores: [Arc<dyn History>; 2] = [Arc::new(Memory::keeping(100)), store];
+    for raw in stores {
+        let layout = Time::new().layout(Arc::clone(&raw));
+        assert_eq!(layout.outline(&state(), None).await, Ok(Slot::Absent));
+        put(&layout, &noise(1, 4 * ENTRY), 0).await;
+        put(&layout, &noise(2, 4), 1).await;
+        let bare = Write { content: None, meta: Bytes::from_static(b"{\"bare\":1}"), ..write(&Bytes::new(), 2) };
+        assert_eq!(layout.put_cas(&state(), bare).await, Ok(Outcome::Written(3)));
+        for set in sets(&*raw).await {
+            for chunk in chunks(&*raw, &set).await {
+                raw.delete(&chunk).await.unwrap();
+            }
+        }
+        let outline = async |revision| layout.outline(&state(), revision).await.unwrap();
+        let told = |revision, meta: &'static [u8], content| {
+            Slot::Entry(Entry { revision, meta: Bytes::from_static(meta), content })
+        };
+        assert_eq!(outline(Some(1)).await, told(1, b"{\"n\": 1}\n", Some(Bytes::new())));
+        assert_eq!(outline(Some(2)).await, told(2, b"{\"n\": 1}\n", Some(Bytes::new())));
+        assert_eq!(outline(Some(3)).await, told(3, b"{\"bare\":1}", None));
+        assert_eq!(outline(None).await, outline(Some(3)).await);
+        assert_eq!(outline(Some(4)).await, Slot::Absent);
+    }
+}

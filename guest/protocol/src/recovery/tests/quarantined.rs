@@ -135,3 +135,31 @@ fn what_is_damaged_or_foreign_is_neither_accepted_nor_discarded() {
     assert!(api.get("quarantine").json()["states"][0]["problem"].as_str().unwrap().contains("format is 9"));
     assert_eq!(api.server.content(), None);
 }
+
+#[test]
+fn whichever_store_call_fails_the_state_is_the_old_or_the_new_and_nothing_is_lost() {
+    let errors = || [StoreError::Unavailable("a reason".to_owned()), StoreError::Timeout];
+    for (access, key) in
+        [(Access::Get, PATH), (Access::Get, "group/project.lock"), (Access::Put, PATH), (Access::Get, "kept")]
+    {
+        for nth in 0..4 {
+            for fault in errors().map(Fault::Instead).into_iter().chain([Fault::Repeated]) {
+                let (api, sent) = refused();
+                let allowing = Api::of(Server { policies: Scripted::default(), ..api.server.clone() });
+                let kept = format!(".quarantine/{PATH}/{}", sha256(&sent));
+                let key = if key == "kept" { &kept } else { key };
+                api.server.store.fail(access, key, nth, fault);
+                let first = send(&allowing, "POST", &sent, "&id=A");
+                api.server.store.forget_steps();
+                assert!([200, 503].contains(&first.status), "{access:?} {key} {nth}: {first:?}");
+                match api.server.content() {
+                    Some(content) => assert_eq!(content, sent, "{access:?} {key} {nth}"),
+                    None => assert_eq!(send(&api, "GET", &sent, "").status, 200, "{access:?} {key} {nth}"),
+                }
+                assert_eq!(send(&allowing, "POST", &sent, "&id=A").status, 200, "the retry of {access:?} {key} {nth}");
+                assert_eq!(api.server.content(), Some(sent.clone()));
+                assert_eq!(send(&api, "GET", &sent, "").status, 404);
+            }
+        }
+    }
+}
