@@ -188,7 +188,7 @@ impl Machine {
                 key: keys.number(key),
                 body: self.tables.bodies.number(Body { meta: write.meta, content: write.content }),
                 expected: write.expected,
-                keeps_history: write.retention == Retention::History,
+                keeps_history: write.retention != Retention::Latest,
             },
             RawCall::Delete(key) => Call::Delete(keys.number(key)),
             RawCall::List(key) => Call::List(keys.number(key)),
