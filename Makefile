@@ -9,7 +9,7 @@ POLICIES := kit lineage-guard version-pin deletion-guard freeze require-lock enc
 EXAMPLE := target/policy-example/owners.wasm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers run test quick build lint lint-guests bench fuzz \
+.PHONY: help setup peers run test quick build lint lint-guests bench explore fuzz \
 	chart-test chart-package static image image-check version release-notes sbom
 
 help: ## Lists the targets
@@ -59,6 +59,10 @@ lint-guests: setup ## Clippy on what becomes a component
 bench: setup peers ## Measures each layer against its floor, release build; writes bench/results (BENCH=--quick: a minute)
 	cargo build --release -p tofu-state -p tofu-state-bench
 	target/release/tofu-state-bench $(BENCH)
+
+explore: setup ## Explores every schedule of the shipped scenarios to its end, release build: minutes (EXPLORE=--faults=2 for more)
+	cargo build --release -p tofu-state
+	target/release/tofu-state sandbox explore --all --out target/explore $(EXPLORE) scenarios
 
 fuzz: setup ## Runs the protocol's property tests with many cases (PROPTEST_CASES, 20000)
 	PROPTEST_CASES=$${PROPTEST_CASES:-20000} cargo test --lib -p tofu-state-protocol

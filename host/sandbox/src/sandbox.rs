@@ -127,7 +127,9 @@ impl Sandbox {
         let (world, beginning) = World::of(scenario, &self.servings)?;
         let Found { mut explored, mut world, broken } = explore::explore(world, beginning.clone(), bounds, progress);
         if let Some((violation, schedule)) = broken {
-            let mut diagram = world.story(beginning, &schedule).diagram;
+            let schedule = world.shortened(&beginning, schedule, violation.rule);
+            let Story { mut diagram, violation: shortest, .. } = world.story(beginning, &schedule);
+            let violation = shortest.map_or(violation, |(violation, _)| violation);
             diagram.title.clone_from(&scenario.name);
             let replay = Replay::new(scenario.clone(), &violation, schedule, self.digests(), self.policies());
             explored.counterexample = Some(Counterexample { violation, diagram, replay });

@@ -26,6 +26,8 @@ pub struct Bounds {
     pub time: Option<Duration>,
     /// Schedules to cover at most.
     pub schedules: Option<u128>,
+    /// Every order is tried, also of calls that have nothing to do with each other.
+    pub every_order: bool,
 }
 
 /// How far a search is.
@@ -64,6 +66,8 @@ pub struct Explored {
     pub waiting: u64,
     /// How long it took.
     pub time: Duration,
+    /// For how long of that instances were executed; the rest is steps between states.
+    pub executing: Duration,
     /// The shortest schedule that breaks a rule.
     pub counterexample: Option<Counterexample>,
 }
@@ -80,7 +84,7 @@ pub struct Counterexample {
 }
 
 impl Counterexample {
-    /// How many steps it has. No schedule that breaks a rule has fewer.
+    /// How many steps it has. None of them can be left out.
     #[must_use]
     pub fn steps(&self) -> usize {
         self.replay.steps()
@@ -132,8 +136,11 @@ enum Expansion {
     Lacks(Vec<Want>),
 }
 
-fn expand(world: &mut World, state: &State) -> Expansion {
-    let transitions = world.transitions(state);
+fn expand(world: &mut World, state: &State, reduce: bool) -> Expansion {
+    let mut transitions = world.transitions(state);
+    if reduce {
+        transitions = world.reduced(state, transitions);
+    }
     let (mut steps, mut wants) = (Vec::with_capacity(transitions.len()), Vec::new());
     for transition in transitions {
         match world.step(state, transition) {
@@ -160,6 +167,7 @@ pub(crate) fn explore(
         ends: Vec::new(),
     };
     search.numbers.insert(fingerprint(&beginning), 0);
+    let mut executing = Duration::ZERO;
     let mut level = vec![(0_u32, beginning)];
     let (mut depth, mut stopped_by, mut broken) = (0_u32, None, None);
     'search: while !level.is_empty() {
@@ -175,7 +183,7 @@ pub(crate) fn explore(
                 if search.edge_ends.len() % TOLD_EVERY == TOLD_EVERY - 1 {
                     progress(&search.progress(&world, following.len(), depth));
                 }
-                match expand(&mut world, &state) {
+                match expand(&mut world, &state, !bounds.every_order) {
                     Expansion::Steps(steps) => {
                         if let Some(found) = search.take(&world, number, &state, steps, &mut following) {
                             broken = Some(found);
@@ -188,7 +196,9 @@ pub(crate) fn explore(
                     }
                 }
             }
+            let since = Instant::now();
             world.find_out(&wants);
+            executing += since.elapsed();
             todo = left;
             progress(&search.progress(&world, following.len(), depth));
         }
@@ -208,6 +218,7 @@ pub(crate) fn explore(
         longest: depth,
         waiting: search.reached.len().saturating_sub(search.edge_ends.len()) as u64,
         time: began.elapsed(),
+        executing,
         counterexample: None,
     };
     Found { explored, world, broken }

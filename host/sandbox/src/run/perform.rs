@@ -178,7 +178,7 @@ impl Performing {
         };
         if let Some((id, broken)) = gone {
             self.gone.retain(|(known, _)| *known != id);
-            self.gone.push((id, Gone { told: true, broken }));
+            self.gone.push((id, Gone { told: true, broken, path: intent.path }));
             self.gone.sort_by_key(|(id, _)| *id);
         }
     }

@@ -1,6 +1,6 @@
 //! What must be remembered of a run to judge what comes next.
 
-use crate::scenario::intent::{Intent, Kind, LockId, StateId};
+use crate::scenario::intent::{Intent, Kind, LockId, PathId, StateId};
 
 /// What a GET would answer at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +34,8 @@ pub(crate) struct Gone {
     pub(crate) told: bool,
     /// Somebody else than its holder ended it.
     pub(crate) broken: bool,
+    /// Whose lock it was.
+    pub(crate) path: PathId,
 }
 
 /// What is remembered of one path.
@@ -61,20 +63,21 @@ impl History {
         self.gone.get(at).map(|(_, gone)| *gone)
     }
 
-    pub(crate) fn set_gone(&mut self, lock: LockId, broken: bool) {
+    pub(crate) fn set_gone(&mut self, path: PathId, lock: LockId, broken: bool) {
         match self.gone.binary_search_by_key(&lock, |(lock, _)| *lock) {
             Ok(at) => {
                 if let Some((_, gone)) = self.gone.get_mut(at) {
                     gone.broken |= broken;
                 }
             }
-            Err(at) => self.gone.insert(at, (lock, Gone { told: false, broken })),
+            Err(at) => self.gone.insert(at, (lock, Gone { told: false, broken, path })),
         }
     }
 
-    /// Somebody was told that this lock is gone; none: that all are.
-    pub(crate) fn tell_gone(&mut self, lock: Option<LockId>) {
-        let concerned = self.gone.iter_mut().filter(|(other, _)| lock.is_none_or(|lock| lock == *other));
+    /// Somebody was told that this lock is gone; none: that all of this path are.
+    pub(crate) fn tell_gone(&mut self, path: PathId, lock: Option<LockId>) {
+        let is_meant = |other: LockId, gone: &Gone| lock.map_or(gone.path == path, |lock| lock == other);
+        let concerned = self.gone.iter_mut().filter(|(other, gone)| is_meant(*other, gone));
         concerned.for_each(|(_, gone)| gone.told = true);
     }
 }

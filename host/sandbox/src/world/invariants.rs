@@ -88,7 +88,7 @@ impl World {
                     Kind::Lock(_) => (expired, true),
                     _ => (false, true),
                 };
-                state.history.set_gone(old, broke);
+                state.history.set_gone(path, old, broke);
                 if may {
                     return None;
                 }
@@ -236,14 +236,14 @@ impl World {
                 if !flight.was_so {
                     return claims("its lock was held all the time");
                 }
-                state.history.tell_gone(Some(*id));
+                state.history.tell_gone(*path, Some(*id));
             }
             (Kind::Break(None), 200) => {
                 if !flight.was_so {
                     return claims("the lock was held all the time");
                 }
                 if flight.has_released {
-                    state.history.tell_gone(None);
+                    state.history.tell_gone(*path, None);
                 }
             }
             (Kind::Lock(id), 409 | 423) => {

@@ -5,6 +5,7 @@ pub(crate) mod history;
 pub(crate) mod invariants;
 pub(crate) mod lens;
 pub(crate) mod names;
+pub(crate) mod reduction;
 pub(crate) mod state;
 pub(crate) mod step;
 pub(crate) mod story;

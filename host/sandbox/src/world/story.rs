@@ -47,6 +47,44 @@ impl World {
         story
     }
 
+    /// The schedule without all that it does not need to break this rule.
+    pub(crate) fn shortened(
+        &mut self,
+        beginning: &State,
+        mut schedule: Vec<Transition>,
+        rule: &'static str,
+    ) -> Vec<Transition> {
+        let breaks = |world: &mut Self, schedule: &[Transition]| {
+            let Story { violation, parted_at, .. } = world.story(beginning.clone(), schedule);
+            violation.filter(|(violation, _)| violation.rule == rule && parted_at.is_none()).map(|(_, steps)| steps)
+        };
+        // Without one client altogether, then without single steps.
+        for client in 0..self.clients.len() {
+            let is_its = |transition: &Transition| match transition {
+                Transition::Start(whose)
+                | Transition::LoseConnection(whose)
+                | Transition::Call { actor: Actor::Client(whose), .. } => usize::from(*whose) == client,
+                _ => false,
+            };
+            let without: Vec<_> = schedule.iter().filter(|step| !is_its(step)).copied().collect();
+            if without.len() < schedule.len() && breaks(self, &without).is_some() {
+                schedule = without;
+            }
+        }
+        for step in (0..schedule.len()).rev() {
+            let mut without = schedule.clone();
+            if step >= without.len() {
+                continue;
+            }
+            without.remove(step);
+            if let Some(steps) = breaks(self, &without) {
+                without.truncate(steps);
+                schedule = without;
+            }
+        }
+        schedule
+    }
+
     fn tell(&self, rows: &mut Vec<Row>, before: &State, transition: Transition, told: &Told) {
         let server_lane = |server: u16| self.clients.len() + usize::from(server);
         let store = self.clients.len() + self.servers.len();

@@ -59,6 +59,8 @@ pub struct Explore {
     pub time: Option<Duration>,
     /// So many faults in each schedule, whatever the scenario says.
     pub faults: Option<u8>,
+    /// Try every order, also of calls that have nothing to do with each other.
+    pub every_order: bool,
     /// That something was not covered counts as broken.
     pub all: bool,
     /// Draw what breaks a rule as SVG, too.
@@ -161,6 +163,11 @@ pub fn subcommands() -> [clap::Command; 3] {
                     .value_parser(value_parser!(u8).range(..=8))
                     .help("So many faults in each schedule at most, whatever the scenario says"),
             )
+            .arg(
+                Arg::new("every-order").long("every-order").action(ArgAction::SetTrue).help(
+                    "Try every order also of what has nothing to do with each other (no partial-order reduction)",
+                ),
+            )
             .arg(Arg::new("all").long("all").action(ArgAction::SetTrue).help("Fail if something was not covered"))
             .arg(Arg::new("svg").long("svg").action(ArgAction::SetTrue).help("Draw what breaks a rule as SVG, too"))
             .arg(path("out", "FOLDER").default_value(".").help("Where replay files and drawings go"))
@@ -196,6 +203,7 @@ pub fn interpret(name: &str, matches: &ArgMatches) -> Option<Task> {
             max_schedules: matches.get_one("max-schedules").copied(),
             time: matches.get_one("time").copied(),
             faults: matches.get_one("faults").copied(),
+            every_order: matches.get_flag("every-order"),
             all: matches.get_flag("all"),
             svg: matches.get_flag("svg"),
             folder: path("out")?,

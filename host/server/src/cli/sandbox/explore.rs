@@ -31,7 +31,12 @@ struct Done {
 pub(super) fn explore(task: &Explore, out: &mut impl Write, err: &mut impl Write) -> Result<Verdict, String> {
     let scenarios = under_test::scenarios(&task.scenarios)?;
     let sandbox = under_test::sandbox(&task.given)?;
-    let bounds = Bounds { states: task.max_states, time: task.time, schedules: task.max_schedules.map(u128::from) };
+    let bounds = Bounds {
+        states: task.max_states,
+        time: task.time,
+        schedules: task.max_schedules.map(u128::from),
+        every_order: task.every_order,
+    };
     let mut all = Vec::new();
     for mut read in scenarios {
         if read.scenario.clients.is_empty() {

@@ -1,0 +1,9 @@
+//! Policies in the sandbox, as the example shows it.
+
+#[path = "../examples/policy.rs"]
+mod example;
+
+#[test]
+fn a_policy_rules_out_what_the_protocol_alone_cannot() {
+    example::main().unwrap();
+}
