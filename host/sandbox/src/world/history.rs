@@ -25,6 +25,8 @@ pub(crate) enum Holder {
 pub(crate) struct Sight {
     pub(crate) state: Visible,
     pub(crate) holder: Holder,
+    /// Every revision that is kept can be read.
+    pub(crate) whole: bool,
 }
 
 /// Since when nobody holds a lock any more, and how that came.
@@ -115,7 +117,7 @@ impl Flight {
 
     /// Takes a look.
     pub(crate) fn see(&mut self, intent: &Intent, sight: Sight) {
-        let Sight { state, holder } = sight;
+        let Sight { state, holder, .. } = sight;
         let others = |own: Option<LockId>| matches!(holder, Holder::Held(id) if own != Some(id));
         match &intent.kind {
             Kind::Get => {

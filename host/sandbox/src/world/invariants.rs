@@ -38,6 +38,12 @@ impl World {
         (before, after): (Sight, Sight),
         cause: &Cause<'_>,
     ) -> Option<Violation> {
+        if before.whole && !after.whole && !matches!(after.state, Visible::Unreadable(_)) {
+            return broken(
+                "state-revision-lost",
+                format!("after a call of `{}` a revision that is kept cannot be read any more", cause.intent.text),
+            );
+        }
         let violation = self.judge_holder(state, path, before.holder, after.holder, cause);
         violation.or_else(|| self.judge_state(state, path, before, after.state, cause))
     }

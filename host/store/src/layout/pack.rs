@@ -126,7 +126,8 @@ fn decompressed(stored: &[u8], size: u64) -> Option<Vec<u8>> {
 
 /// Does `work` on so many bytes where it disturbs nobody.
 async fn worked<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    if bytes <= MAX_IN_PLACE {
+    // Without a runtime, as in the sandbox, nobody else waits for this thread.
+    if bytes <= MAX_IN_PLACE || tokio::runtime::Handle::try_current().is_err() {
         return Ok(work());
     }
     let done = tokio::task::spawn_blocking(work).await;
