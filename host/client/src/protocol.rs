@@ -144,7 +144,8 @@ pub fn refusal(asked: &str, answer: &Answer) -> Error {
     let fields = serde_json::from_slice::<Told>(&answer.body).ok().map(|told| told.error);
     let fields = fields.unwrap_or_else(|| Fields { code: String::new(), message: String::new(), reason: None });
     let mut message = if fields.message.is_empty() { "the server refuses".to_owned() } else { fields.message };
-    if let Some(reason) = fields.reason {
+    // Of a policy's denial the message tells the reason already, of others it may not.
+    if let Some(reason) = fields.reason.filter(|reason| !message.contains(reason.as_str())) {
         message = format!("{} ({reason})", message.trim_end_matches('.'));
     }
     Error::Refused {

@@ -112,7 +112,7 @@ impl Report {
     /// For people: a line for each state, and one that sums up.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut table = Table::new(&["", "path", "serial", "size", "from", ""]);
+        let mut table = Table::new(&["", "path", "serial", "size", "name", ""]);
         for entry in &self.states {
             table.row([
                 entry.outcome.text().to_owned(),
