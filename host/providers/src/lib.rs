@@ -1,7 +1,8 @@
 //! Provider lock files at scale, and the provider mirror.
 //!
-//! [`sources`] says where a provider is to be had; [`lockfile`] reads and writes `.terraform.lock.hcl` byte for byte as
-//! the command lines do; [`fetch`] downloads packages, [`hashing`] hashes them, and [`cache`] remembers it. Nothing here
+//! [`lock`] brings the lock files of many root modules up to date: [`configuration`] finds them and what providers they
+//! need, [`plan`] makes one list of it all, and [`lockfile`] reads and writes `.terraform.lock.hcl` byte for byte as the
+//! command lines do. [`sources`] says where a provider is to be had; [`fetch`] downloads packages, [`hashing`] hashes them, and [`cache`] remembers it. Nothing here
 //! knows WebAssembly.
 #![allow(clippy::result_large_err, reason = "errors name the provider, version and platform, and are rare")]
 
@@ -14,9 +15,11 @@ pub mod fetch;
 pub mod hash;
 pub mod hashing;
 pub mod http;
+pub mod lock;
 pub mod lockfile;
 pub mod mirror;
 mod openpgp;
+pub mod plan;
 pub mod platform;
 pub mod problem;
 pub mod signature;

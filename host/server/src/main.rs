@@ -70,6 +70,7 @@ fn main() -> ExitCode {
             cli::completions::print(shell, &mut io::stdout());
             ExitCode::SUCCESS
         }
+        Command::Providers(task) => providers(&task),
         Command::TokenHash => token_hash(),
         Command::BackupCreate(flags, to) => backup(&flags, |folder| cli::backup::create(folder, &to)),
         Command::BackupRestore(flags, from) => backup(&flags, |folder| cli::backup::restore(folder, &from)),
@@ -395,6 +396,28 @@ fn healthcheck(flags: &Flags) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(what) => fail(&what, 1),
+    }
+}
+
+fn providers(task: &cli::providers::Task) -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    let end = runtime.block_on(async {
+        tokio::select! {
+            end = cli::providers::perform(task, &mut out, &mut err) => Some(end),
+            // So that what was being downloaded is thrown away.
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    });
+    runtime.shutdown_timeout(CLOSING);
+    match end {
+        Some(cli::providers::End::Good) => ExitCode::SUCCESS,
+        Some(cli::providers::End::Bad) => ExitCode::FAILURE,
+        Some(cli::providers::End::Wrong) => ExitCode::from(WRONG_CONFIGURATION),
+        None => fail(&"interrupted", 1),
     }
 }
 

@@ -205,8 +205,11 @@ fn bare(expression: &Expression) -> &Expression {
 fn reference(expression: &Expression) -> Option<&str> {
     match bare(expression) {
         Expression::Variable(name) => Some(name.as_str()),
+        // The provider of that name, not the keyword.
+        Expression::Null(_) => Some("null"),
         Expression::Traversal(traversal) => match &traversal.expr {
             Expression::Variable(name) => Some(name.as_str()),
+            Expression::Null(_) => Some("null"),
             _ => None,
         },
         Expression::String(text) => text.split('.').next(),

@@ -7,6 +7,7 @@ pub mod completions;
 pub mod first_token;
 pub mod healthcheck;
 pub mod policy;
+pub mod providers;
 pub mod sandbox;
 pub mod state;
 pub mod token;
@@ -42,6 +43,8 @@ pub enum Command {
     Transfer(transfer::Doing),
     /// Print completions for a shell.
     Completions(clap_complete::Shell),
+    /// Lock files and mirrors of providers.
+    Providers(providers::Task),
     /// Make an entry for `TOKENS_FILE` of a token on standard input.
     TokenHash,
     /// Copy the embedded store into a file.
@@ -160,6 +163,11 @@ fn command() -> clap::Command {
         .subcommand(asking("roll-back", "Have a running server return to the generation before the present one").after_help(
             "It holds until the files change, a reload is asked for, or the server is started again: mend the files.",
         ));
+    let providers = clap::Command::new("providers")
+        .about("Lock files of providers, for many root modules at once")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(providers::subcommands());
     let reload = asking("reload", "Have a running server read its component and policies again").after_help(
         "Everything is checked before any of it serves; what is wrong is told, and what served goes on serving.",
     );
@@ -202,6 +210,7 @@ fn command() -> clap::Command {
         .subcommand(backup)
         .subcommand(policy)
         .subcommand(sandbox)
+        .subcommand(providers)
         .subcommand(reload)
         .subcommand(completions::command())
 }
@@ -265,6 +274,10 @@ fn interpret(matches: ArgMatches) -> Option<Command> {
         ("state", matches) => state::interpret(matches).map(Command::State),
         (name @ ("import" | "export"), matches) => transfer::interpret(name, matches).map(Command::Transfer),
         ("completions", matches) => completions::interpret(matches).map(Command::Completions),
+        ("providers", matches) => {
+            let (name, matches) = matches.subcommand()?;
+            providers::interpret(name, matches).map(Command::Providers)
+        }
         ("token", _) => Some(Command::TokenHash),
         ("backup", matches) => {
             let (which, matches) = matches.subcommand()?;

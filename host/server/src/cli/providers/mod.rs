@@ -1,0 +1,51 @@
+//! `tofu-state providers`: lock files and mirrors of providers, without a server.
+
+mod lock;
+mod progress;
+mod summary;
+
+use std::io::Write;
+
+use clap::ArgMatches;
+
+pub use lock::{LockTask, Place};
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Bring lock files up to date, or check them.
+    Lock(LockTask),
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// All is as it should be.
+    Good,
+    /// Something is not, and was told.
+    Bad,
+    /// It could not begin: the command line or a configuration is wrong.
+    Wrong,
+}
+
+/// The subcommands.
+#[must_use]
+pub fn subcommands() -> [clap::Command; 1] {
+    [lock::command()]
+}
+
+/// The task of a subcommand; none for another's.
+#[must_use]
+pub fn interpret(name: &str, matches: &ArgMatches) -> Option<Task> {
+    match name {
+        "lock" => lock::interpret(matches).map(Task::Lock),
+        _ => None,
+    }
+}
+
+/// Does it.
+pub async fn perform(task: &Task, out: &mut impl Write, err: &mut impl Write) -> End {
+    match task {
+        Task::Lock(task) => lock::perform(task, out, err).await,
+    }
+}
