@@ -141,6 +141,16 @@ impl Address {
         Ok(Self { host: style.default_host().to_owned(), namespace: DEFAULT_NAMESPACE.to_owned(), kind })
     }
 
+    /// An address of parts that are all in their normal form, as in the URLs of registries and mirrors.
+    #[must_use]
+    pub fn from_normal(host: &str, namespace: &str, kind: &str) -> Option<Self> {
+        let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+        let (shown, _) = Uts46::new().to_unicode(name.as_bytes(), AsciiDenyList::STD3, Hyphens::Check);
+        let shown = port.map_or_else(|| shown.to_string(), |port| format!("{shown}:{port}"));
+        let address = Self::parse(&format!("{shown}/{namespace}/{kind}"), Style::Tofu).ok()?;
+        (address.host == host && address.namespace == namespace && address.kind == kind).then_some(address)
+    }
+
     /// The host as it is compared, sorted and asked: non-ASCII names in punycode; a port other than 443.
     #[must_use]
     pub fn host(&self) -> &str {

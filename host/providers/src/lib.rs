@@ -7,6 +7,7 @@
 #![allow(clippy::result_large_err, reason = "errors name the provider, version and platform, and are rare")]
 
 pub mod address;
+pub mod bundle;
 pub mod cache;
 pub mod cli_config;
 pub mod configuration;

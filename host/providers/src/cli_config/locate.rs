@@ -44,6 +44,11 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// Sets a variable; an empty value counts as none.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
     pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

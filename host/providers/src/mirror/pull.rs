@@ -44,7 +44,7 @@ impl Mirror {
             let versions = inner.records.versions(provider)?;
             return if versions.is_empty() { Err(missing(provider)) } else { Ok(versions) };
         }
-        let fresh = |seen: &Seen| now().saturating_sub(seen.at) <= inner.settings.fresh.as_secs();
+        let fresh = |seen: &Seen| now().saturating_sub(seen.at) < inner.settings.fresh.as_secs();
         let parsed = |seen: &Seen| seen.versions.iter().filter_map(|version| version.parse().ok()).collect::<Vec<_>>();
         if let Some(seen) = inner.records.seen(provider)?.filter(fresh) {
             return Ok(parsed(&seen));
@@ -202,7 +202,11 @@ impl Mirror {
             return Err(missing_platform(provider, version, platform));
         }
         let named = format!("{provider} {version} for {platform}");
-        let meta = inner.registry.package(provider, version, platform).await.map_err(|error| self.upstream(error))?;
+        let meta = inner.registry.package(provider, version, platform).await.map_err(|error| match error {
+            // It was to be trusted when the release was first seen.
+            SourceError::Untrusted { .. } => self.changed(format!("{named}: {error}")),
+            error => self.upstream(error),
+        })?;
         if meta.acceptable != [sha256.zh()] {
             return Err(self.changed(format!("{named}: its registry now has another SHA-256 than {sha256}")));
         }
