@@ -1,4 +1,5 @@
-//! Which mutant a component is: a word at a place in its bytes that can be found and written over.
+//! Which mutant a component is: a word at a place in its bytes that can be found and written over; or a request's
+//! header, which no server passes on, for who tries all of them and will not compile a component for each.
 
 use crate::Mutant;
 
@@ -20,15 +21,20 @@ pub fn component(all: &[u8], mutant: Mutant) -> Option<Vec<u8>> {
     Some(made)
 }
 
-/// The mutant that this component is; none: it is the real protocol still.
+/// The mutant that this component is for a request with this header ([`HEADER`](crate::HEADER)); none: it is the real
+/// protocol still.
 #[cfg(target_arch = "wasm32")]
-pub(crate) fn chosen() -> Option<Mutant> {
+pub(crate) fn chosen(header: Option<&str>) -> Option<Mutant> {
+    let named = |word: &[u8]| Mutant::ALL.iter().copied().find(|mutant| mutant.name().as_bytes() == word);
+    if let Some(word) = header {
+        return named(word.as_bytes());
+    }
     #[used]
     static CHOICE: [u8; MARK.len() + WORD_BYTES] = *b"tofu-state mutant: .............................................";
     // Whatever stands there when this runs, and not when it was compiled.
     let choice = std::hint::black_box(&CHOICE);
     let word = choice.get(MARK.len()..)?.split(|byte| *byte == b'.').next()?;
-    Mutant::ALL.iter().copied().find(|mutant| mutant.name().as_bytes() == word)
+    named(word)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! A mutant is the real protocol behind imports that lie to it in one respect: its own sources stay as they are.
 //! What a lie says is chosen so that the protocol does what it would do without one of its rules. All mutants are one
-//! component; which of them it is stands in its bytes ([`component`]).
+//! component; which of them it is stands in its bytes ([`component`]), or in a request's header ([`HEADER`]).
 //!
 //! Natively this crate is the list of them.
 
@@ -11,6 +11,9 @@ mod list;
 
 pub use choice::component;
 pub use list::Mutant;
+
+/// The request's header that may name the mutant.
+pub const HEADER: &str = "x-mutant";
 
 #[cfg(target_arch = "wasm32")]
 mod answers;

@@ -7,7 +7,7 @@ use tofu_state_protocol::outside::{Outcome, Remembered, Retention, Revision, Slo
 use tofu_state_protocol::path::LOCK_SUFFIX;
 use tofu_state_protocol::policies::Policies;
 
-use crate::{Mutant, answers, choice, fences, locks, writes};
+use crate::{HEADER, Mutant, answers, choice, fences, locks, writes};
 
 /// Answers one request as the mutant does that this component is.
 pub(crate) fn handle<S: Store>(
@@ -15,7 +15,9 @@ pub(crate) fn handle<S: Store>(
     store: &S,
     policies: &dyn Policies<S::Blob>,
 ) -> Response<S::Blob> {
-    let Some(mutant) = choice::chosen() else { return tofu_state_protocol::handle(request, store, policies) };
+    let Some(mutant) = choice::chosen(request.header(HEADER)) else {
+        return tofu_state_protocol::handle(request, store, policies);
+    };
     let mutated = Mutated { real: Real::of(request, store), lies: lies(mutant) };
     answers::changed(mutant, tofu_state_protocol::handle(request, &mutated, policies))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod intent;
 pub(crate) mod request;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub struct Scenario {
     /// The servers by name; all of them use the one store.
     #[serde(default = "default_servers")]
     pub servers: Vec<String>,
+    /// Headers that every request carries besides those of its own, names in lower case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
     /// How the store is set.
     #[serde(default)]
     pub store: StoreSettings,

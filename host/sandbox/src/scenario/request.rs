@@ -40,7 +40,8 @@ pub(crate) fn make(scenario: &Scenario, step: &FullStep, names: &mut Names, late
         Some(name) => (name.clone(), CallerKind::NamedToken),
         None => ("shared".to_owned(), CallerKind::SharedToken),
     };
-    let headers = step.content_md5.iter().map(|md5| ("content-md5".to_owned(), md5.clone())).collect();
+    let own = step.content_md5.iter().map(|md5| ("content-md5".to_owned(), md5.clone()));
+    let headers = own.chain(scenario.headers.clone()).collect();
     let prepared = Prepared {
         method,
         path: path_text.split('/').map(str::to_owned).collect(),

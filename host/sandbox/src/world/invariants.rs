@@ -278,6 +278,9 @@ impl World {
                 let older = past.is_some_and(|past| {
                     past.by.is_some_and(|(id, written)| id == *lock && serial.is_some_and(|serial| serial <= written))
                 });
+                // What is there already is no older write: it is a replay.
+                let is_there = matches!(kind, Kind::Post { state, .. } if sight.state == Visible::State(*state));
+                let older = older && !is_there;
                 if !flight.was_unheld && !flight.was_disturbed && !older {
                     return broken(
                         "holder-refused",

@@ -30,6 +30,8 @@ use super::envelope::{Broken, Envelope, Manifest};
 use super::sets::{self, SetName};
 use super::{Settings, Surroundings};
 use crate::history::Child;
+#[cfg(feature = "testing")]
+use crate::testing::mutation::Mutation;
 use crate::{Entry, Error, History, Key, Revision, Slot};
 
 /// How many keys are tidied at the same time.
@@ -210,7 +212,18 @@ impl Collector {
         let mut removed = 0;
         for set in sets {
             // None: the document has not passed the revision that the set's write expected.
-            let Some(&first) = kept.iter().find(|&&revision| revision > set.expected()) else { continue };
+            let Some(&first) = kept.iter().find(|&&revision| revision > set.expected()) else {
+                #[cfg(feature = "testing")]
+                if Mutation::CollectsUnpassed.is_chosen() {
+                    self.remove(key, &set).await?;
+                }
+                continue;
+            };
+            #[cfg(feature = "testing")]
+            if Mutation::CollectsNamed.is_chosen() {
+                self.remove(key, &set).await?;
+                continue;
+            }
             if named.get(&first).is_some_and(|named| named.as_ref() == Some(&set)) {
                 continue;
             }
