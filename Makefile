@@ -56,6 +56,11 @@ lint: setup ## Format, clippy (host and guest), licences and sources of dependen
 lint-guests: setup ## Clippy on what becomes a component
 	cargo clippy -p tofu-state-protocol -p tofu-state-mutants -p tofu-state-faulty -p tofu-state-faulty-policy $(POLICIES:%=-p tofu-state-policy-%) --target $(WASM) -- -D warnings
 
+.PHONY: mutants
+mutants: setup ## Builds the deliberately broken protocols, for `tofu-state sandbox --component`: target/mutants/*.wasm
+	cargo build --package tofu-state-mutants --profile guest --target $(WASM) --target-dir target/guest
+	cargo run --quiet --package tofu-state-mutants --example mutants -- target/guest/$(WASM)/guest/tofu_state_mutants.wasm target/mutants
+
 bench: setup peers ## Measures each layer against its floor, release build; writes bench/results (BENCH=--quick: a minute)
 	cargo build --release -p tofu-state -p tofu-state-bench
 	target/release/tofu-state-bench $(BENCH)

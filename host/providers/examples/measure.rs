@@ -3,7 +3,12 @@
 //! `cargo run --release -p tofu-state-providers --example measure [ROOTS] [CLI_ROOTS]` (200 and 10): so many root modules
 //! with two providers each, for four platforms. The CLIs lock CLI_ROOTS of them, one after the other; their time for all is
 //! that, times the rest. Nothing here asserts a time.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, reason = "a program for people, not a part of the server")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a program for people, not a part of the server"
+)]
 
 use std::path::Path;
 use std::sync::Arc;

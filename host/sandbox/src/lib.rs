@@ -27,6 +27,7 @@
 
 mod explore;
 mod machine;
+pub mod recording;
 mod replay;
 mod report;
 mod run;

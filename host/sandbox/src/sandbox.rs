@@ -99,6 +99,11 @@ impl Sandbox {
         self
     }
 
+    /// What the scenarios' first server runs.
+    pub(crate) fn serving(&self) -> Option<&Serving> {
+        self.servings.first()
+    }
+
     /// The engine that everything runs in.
     #[must_use]
     pub fn engine(&self) -> &Engine {

@@ -1,6 +1,10 @@
 //! Exploration finds out chunks that are collected too early: mutants of the layout, below the component. They break
 //! every layout of the process, so they have a test program of their own.
-#![allow(clippy::print_stdout, reason = "the lengths of the counter-examples are told")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "the lengths of the counter-examples are told; helpers of tests are not recognised as tests"
+)]
 
 use std::path::Path;
 

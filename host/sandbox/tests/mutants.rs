@@ -1,5 +1,9 @@
 //! Exploration finds out every mutant (`guest/mutants/protocol`), and nothing in the real protocol.
-#![allow(clippy::print_stdout, reason = "the lengths of the counter-examples are told")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "the lengths of the counter-examples are told; helpers of tests are not recognised as tests"
+)]
 
 use std::path::Path;
 use std::time::Instant;

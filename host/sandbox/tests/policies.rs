@@ -1,5 +1,6 @@
 //! Policies in the sandbox, as the example shows it.
 
+#[allow(unreachable_pub, reason = "an example's main is seen by this test only")]
 #[path = "../examples/policy.rs"]
 mod example;
 

@@ -13,6 +13,7 @@ pub mod generations;
 pub mod listener;
 pub mod oci;
 pub mod policies;
+pub mod recordings;
 pub mod signals;
 pub mod stores;
 pub mod telemetry;

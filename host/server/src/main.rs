@@ -27,6 +27,7 @@ use tofu_state_server::listener::accept;
 use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::listening::Listening;
 use tofu_state_server::listener::states::States;
+use tofu_state_server::recordings::Recordings;
 use tofu_state_server::signals::Signals;
 use tofu_state_server::stores;
 use tofu_state_server::stores::locks::Looker;
@@ -155,6 +156,9 @@ async fn start(
     let (audit, auditing) =
         config.audit.clone().map(|target| Audit::start(target, Arc::clone(&metrics))).transpose()?.unzip();
 
+    // What is recorded.
+    let recordings = config.record.as_deref().map(recording_into).transpose()?;
+
     // Who is let in.
     let (access, made) = callers(&config.callers)?;
 
@@ -221,6 +225,7 @@ async fn start(
         budget: budget.clone(),
         limits,
         telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit, traces }),
+        recordings,
         calls: calls.clone(),
     });
     let admin = Arc::new(Admin {
@@ -332,6 +337,14 @@ async fn serve(running: Running, mut signals: Signals, reload_now: &watch::Sende
     early.and(drained).and(audited)?;
     tracing::info!("ended");
     Ok(())
+}
+
+/// Records requests into this folder.
+fn recording_into(folder: &Path) -> Result<Arc<Recordings>, String> {
+    let recordings = Recordings::open(folder)
+        .map_err(|error| format!("{} {} cannot be used: {error}", settings::RECORD.name, folder.display()))?;
+    tracing::warn!(folder = %folder.display(), "every request is recorded, without the texts of states");
+    Ok(Arc::new(recordings))
 }
 
 /// The callers' tokens; and the one that was made, if so.

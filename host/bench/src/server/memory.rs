@@ -63,6 +63,7 @@ async fn serve_with(config: Config) -> anyhow::Result<()> {
         budget,
         limits,
         telemetry: Arc::new(Telemetry { metrics, audit: None, traces: None }),
+        recordings: None,
         calls: TaskTracker::new(),
     });
     let (stop, abort) = (CancellationToken::new(), CancellationToken::new());

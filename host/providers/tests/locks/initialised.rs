@@ -73,7 +73,7 @@ async fn leaves_it_alone(style: Style) {
     lock(&request(other.path(), style, &[elsewhere]), &Home::new().means(&origin)).await;
     let mut cli = cli(&origin, style, &[("main.tf", &text), (".terraform.lock.hcl", &lock_of(other.path()).unwrap())]);
     configure(&mut cli, &mirrored(unpacked.path()));
-    cli.run(&["init"]).await.failure();
+    let _ = cli.run(&["init"]).await.failure();
     write(&cli.folder(), &[(".terraform.lock.hcl", &whole)]);
     cli.ok(&["init"]).await;
 }

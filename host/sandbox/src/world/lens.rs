@@ -28,7 +28,9 @@ pub(crate) struct Looked {
 
 /// Looks at `contents`. It neither writes nor waits.
 pub(crate) fn look(machine: &Machine, gets: &[Prepared], contents: &Contents) -> Looked {
-    let Some(serving) = machine.servers.first() else { return Looked { states: Vec::new(), whole: Vec::new(), held: None } };
+    let Some(serving) = machine.servers.first() else {
+        return Looked { states: Vec::new(), whole: Vec::new(), held: None };
+    };
     let get = |request: &Prepared| get(serving, &machine.tables, machine.laying, contents, request);
     let snapshot = Snapshot::of(contents, &machine.tables);
     let keys = snapshot.keys();

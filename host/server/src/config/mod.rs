@@ -85,6 +85,8 @@ pub struct Config {
     pub logging: Logging,
     /// Where audit records go, if anywhere.
     pub audit: Option<Target>,
+    /// Where requests are recorded, if anywhere.
+    pub record: Option<PathBuf>,
     /// Whether metrics name groups of states.
     pub metrics_groups: bool,
     /// Where traces are sent; none: nothing is traced.
@@ -152,6 +154,7 @@ impl Config {
         let protocol = protocol(r);
         let logging = logging(r);
         let audit = audit(r);
+        let record = r.value(&settings::RECORD, values::path);
         let metrics_groups = r.value(&settings::METRICS_GROUPS, values::boolean);
         let traces = traces::traces(r);
         not_yet(r);
@@ -193,6 +196,7 @@ impl Config {
                 warnings,
                 logging: logging?,
                 audit: audit?,
+                record,
                 metrics_groups: metrics_groups?,
                 traces,
             })

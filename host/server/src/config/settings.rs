@@ -307,6 +307,17 @@ pub const AUDIT_KEEP_FILES: Setting = Setting {
     help: "How many rotated audit files are kept; the oldest are removed.",
 };
 
+/// Where requests are recorded.
+pub const RECORD: Setting = Setting {
+    name: "RECORD",
+    value: "DIR",
+    default: None,
+    secret: false,
+    heading: LOGS,
+    help: "Record every request into this folder, to be replayed by `tofu-state sandbox replay`: its calls of the store \
+           and its reply, with every text of a state but its header replaced. At most 256 MiB; the oldest are removed.",
+};
+
 /// Whether groups are labels of metrics.
 pub const METRICS_GROUPS: Setting = Setting {
     name: "METRICS_GROUPS",
@@ -359,6 +370,7 @@ pub const ALL: &[&Setting] = &[
     &AUDIT_LOG,
     &AUDIT_MAX_BYTES,
     &AUDIT_KEEP_FILES,
+    &RECORD,
     &METRICS_GROUPS,
     &OTEL_EXPORTER_OTLP_ENDPOINT,
     &OTEL_EXPORTER_OTLP_PROTOCOL,

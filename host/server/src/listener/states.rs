@@ -22,6 +22,7 @@ use super::reply::Unsendable;
 use super::{Limits, body, head, path, reply};
 use crate::access::Access;
 use crate::generations::{Generation, Generations};
+use crate::recordings::Recordings;
 use crate::telemetry::{Record, Telemetry};
 
 /// The largest body of a route that carries no state, in bytes (`body-size.small` in the contract).
@@ -47,6 +48,8 @@ pub struct States {
     pub limits: Limits,
     /// Who is told of requests.
     pub telemetry: Arc<Telemetry>,
+    /// Who takes requests down, if anybody does.
+    pub recordings: Option<Arc<Recordings>>,
     /// The calls that run, also those whose callers went away.
     pub calls: TaskTracker,
 }
@@ -161,8 +164,15 @@ impl States {
         mut record: Record,
     ) -> Response<Full<Bytes>> {
         let request_id = request.request_id.clone();
+        let taking = self.recordings.clone().map(|recordings| {
+            let taking = recordings.begin(&request, generation.parts.protocol.digest());
+            (recordings, taking, self.calls.clone())
+        });
+        let store = record.noting(&self.store);
         let around = Surroundings {
-            store: record.noting(&self.store),
+            store: taking
+                .as_ref()
+                .map_or_else(|| Arc::clone(&store), |(_, taking, _)| taking.noting(Arc::clone(&store))),
             store_wait: self.store_wait.filter(|_| waits),
             policies: Arc::clone(&generation.parts.policies),
             rights,
@@ -172,6 +182,9 @@ impl States {
             let id = request.request_id.clone();
             let (answered, times) = generation.parts.protocol.measured(request, around).await;
             record.called(times);
+            if let Some((recordings, taking, tasks)) = taking {
+                recordings.keep(taking.ended(answered.as_ref()), &tasks);
+            }
             match answered {
                 Ok(reply) => answer(reply, &budget, record, &id).await,
                 Err(failure) => refuse(Refusal::from(&failure), record, &id).await,

@@ -31,6 +31,7 @@ mod policy_command;
 mod policy_records;
 mod prometheus;
 mod races;
+mod recordings;
 mod recovery;
 mod restarts;
 mod rights;

@@ -44,8 +44,8 @@ async fn recovers(builder: Builder) {
     assert_eq!(told.len(), 4);
     for (told, version) in told.iter().rev().zip(&versions) {
         assert_eq!((&told["serial"], told["sha256"].as_str()), (&version["serial"], Some(&*digest(version))));
-        let content =
-            ask(&server, "GET", &format!("content/platform/network?revision={}", told["revision"]), String::new());
+        let target = format!("content/platform/network?revision={}", told["revision"]);
+        let content = ask(&server, "GET", &target, String::new());
         assert!(content.await.expect(200).body == version.to_string(), "{told}");
     }
     let oldest = &told[3]["revision"];

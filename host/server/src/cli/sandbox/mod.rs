@@ -2,6 +2,7 @@
 
 mod arguments;
 mod explore;
+mod recorded;
 mod replay;
 mod run;
 mod under_test;

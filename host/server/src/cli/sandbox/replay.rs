@@ -2,10 +2,11 @@
 
 use std::io::Write;
 
+use tofu_state_sandbox::recording::Recording;
 use tofu_state_sandbox::{Outcome, Replay as Saved, Replayed};
 
-use super::under_test;
 use super::{Replay, Verdict};
+use super::{recorded, under_test};
 use crate::cli::say;
 
 /// The largest file that is read.
@@ -22,6 +23,9 @@ pub(super) fn replay(task: &Replay, out: &mut impl Write, err: &mut impl Write) 
         return Err(failed(&"not a regular file of at most 64 MiB"));
     }
     let text = std::fs::read(&task.file).map_err(|error| failed(&error))?;
+    if Recording::is_one(&text) {
+        return recorded::replay(&text, &task.given, out, err).map_err(|error| failed(&error));
+    }
     let saved = Saved::read(&text).map_err(|error| failed(&error))?;
     let sandbox = under_test::sandbox(&task.given)?;
     if sandbox.digests() != saved.components {

@@ -127,6 +127,7 @@ impl Server {
             budget: budget.clone(),
             limits: options.limits,
             telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit, traces: options.traces }),
+            recordings: None,
             calls: calls.clone(),
         });
         let bind = Bind { host: Some("127.0.0.1".to_owned()), port: 0 };

@@ -1,0 +1,170 @@
+//! The file: one JSON object, that people can read.
+
+use serde::{Deserialize, Serialize};
+use tofu_state_store::Revision;
+
+/// The format that this release writes and reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// A request that was served, with every call that its component made, and its reply. Texts are replaced, see
+/// `secrecy.rs`; digests are those of what really was there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Recording {
+    /// Always [`FORMAT`]: what tells this file from others, and its format.
+    pub tofu_state_recording: u32,
+    /// The component's SHA-256, in hex.
+    pub component: String,
+    /// The request.
+    pub request: Asked,
+    /// The calls of the store, in the order of their answers.
+    pub calls: Vec<Made>,
+    /// What was answered; none: the component failed, see `failure`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Replied>,
+    /// Why there was no reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Contents that calls, request and reply name by their place here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub contents: Vec<Content>,
+}
+
+/// The request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Asked {
+    /// The method.
+    pub method: String,
+    /// The path's segments.
+    pub path: Vec<String>,
+    /// The query; of it, `ID` and `overwrite` are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// `Content-MD5`, and other headers that the component gets.
+    pub headers: Vec<(String, String)>,
+    /// The body's place among the contents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<usize>,
+    /// The caller's name, replaced; and whether it has a token of its own.
+    pub caller: (String, bool),
+    /// What the caller may: `read`, `outputs`, `write`, `unlock`, `delete`.
+    pub rights: Vec<String>,
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub received: u64,
+    /// Milliseconds of `LOCK_TTL`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock_ttl: Option<u64>,
+    /// `any`, `id` or `off`.
+    pub force_unlock: crate::ForceUnlock,
+    /// `PATH_SEGMENTS`.
+    pub path_segments: u8,
+    /// Whether a GET looks for its run.
+    pub join_runs: bool,
+    /// The trace context: `traceparent` and `tracestate`, replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<(String, Option<String>)>,
+    /// The request's ID, as in the server's log.
+    pub id: String,
+}
+
+/// A call of the store and its answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Made {
+    /// What was asked.
+    pub call: Call,
+    /// What was answered; none: the request ended first.
+    pub answer: Option<Answer>,
+}
+
+/// A call of the store, see `wit/store.wit`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Call {
+    /// A document.
+    Get(String),
+    /// Several.
+    GetMany(Vec<String>),
+    /// What the server remembers of one.
+    Recall(String),
+    /// A write.
+    PutCas {
+        /// Under which key.
+        key: String,
+        /// The component's own document.
+        meta: Meta,
+        /// The content's place.
+        content: Option<usize>,
+        /// The revision that must be there.
+        expected: Revision,
+        /// Whether older revisions stay.
+        keeps_history: bool,
+    },
+    /// A deletion.
+    Delete(String),
+}
+
+/// The answer to a [`Call`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum Answer {
+    /// Nothing was ever there; or nothing is remembered.
+    Absent,
+    /// A document, or what is remembered of one.
+    Entry {
+        /// Its revision.
+        revision: Revision,
+        /// The component's own document.
+        meta: Meta,
+        /// The content's place.
+        content: Option<usize>,
+    },
+    /// Its newest revision was deleted in the store itself.
+    Removed(Revision),
+    /// One for each key.
+    Many(Vec<Answer>),
+    /// Written.
+    Written(Revision),
+    /// Another revision was there.
+    Conflict,
+    /// Deleted.
+    Deleted,
+    /// An error, by the name that `wit/store.wit` gives it.
+    Error(String),
+}
+
+/// A component's own document: JSON, with its texts replaced.
+pub type Meta = serde_json::Value;
+
+/// Bytes that a component passes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Content {
+    /// What stands in their place: JSON of the same shape and length, mostly.
+    pub text: String,
+    /// The SHA-256 of what really was there, in hex.
+    pub sha256: String,
+    /// Its MD5, in base64.
+    pub md5: String,
+}
+
+/// The reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Replied {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// A state's place among the contents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<usize>,
+    /// Any other body, its texts replaced; none: there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// How it ended, in the component's word.
+    pub outcome: String,
+    /// Compare-and-sets that were lost on the way.
+    pub conflicts: u32,
+}
