@@ -5,6 +5,10 @@
 //! several layers, and the fast ones want the whole text in memory. This one knows nothing but whether the text is
 //! JSON in UTF-8, as Go's `encoding/json` takes it.
 
+mod words;
+
+use self::words::{ink_in, is_blank, is_special, special_in, until};
+
 /// How deep values may be nested: what Go's `encoding/json`, which the CLIs use, allows.
 const MAX_DEPTH: usize = 10_000;
 
@@ -141,7 +145,7 @@ impl<F: FnMut() -> Vec<u8>> Scanner<F> {
         self.at += 1;
         loop {
             let rest = self.rest()?;
-            let plain = rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len());
+            let plain = until(rest, special_in, is_special);
             if let (Some(raw), Some(kept)) = (raw.as_deref_mut(), rest.get(..plain)) {
                 raw.keep(kept);
             }
@@ -303,11 +307,13 @@ impl<F: FnMut() -> Vec<u8>> Scanner<F> {
     fn token(&mut self) -> Result<Option<u8>, Wrong> {
         loop {
             let rest = self.piece.get(self.at..).unwrap_or_default();
-            match rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
-                Some(blank) => {
-                    self.at += blank;
-                    return Ok(self.piece.get(self.at).copied());
-                }
+            self.at += match rest.first() {
+                // Most tokens follow each other.
+                Some(byte) if *byte > b' ' => 0,
+                _ => until(rest, ink_in, |byte| !is_blank(byte)),
+            };
+            match self.piece.get(self.at).copied() {
+                Some(byte) => return Ok(Some(byte)),
                 None if self.refill()? => {}
                 None => return Ok(None),
             }
@@ -375,11 +381,6 @@ impl<F: FnMut() -> Vec<u8>> Scanner<F> {
     fn wrong(&self, what: &'static str) -> Wrong {
         Wrong::Syntax(what, self.offset())
     }
-}
-
-/// What ends the plain part of a string.
-fn is_special(byte: u8) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 #[cfg(test)]

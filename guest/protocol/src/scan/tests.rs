@@ -1,5 +1,6 @@
 //! The scanner against `serde_json`, however the text is cut into pieces.
 
+use super::words::{ink_in, is_blank, is_special, special_in, until};
 use super::*;
 use proptest::prelude::*;
 
@@ -180,6 +181,25 @@ fn keeps_what_it_is_told_to() {
         ("1e3", None),
     ] {
         assert_eq!(kept(text, 100).whole_number(), number, "{text}");
+    }
+}
+
+#[test]
+fn eight_bytes_are_looked_at_as_one_is() {
+    for byte in 0..=255u8 {
+        for around in [b'a', b' ', 0x00, 0x1f, 0x80, 0xff, b'"', b'!', b'#', b'\\', b'['] {
+            for at in 0..20 {
+                let mut text = [around; 20];
+                text[at] = byte;
+                let first = |meant: fn(u8) -> bool| text.iter().position(|one| meant(*one)).unwrap_or(20);
+                assert_eq!(until(&text, special_in, is_special), first(is_special), "{byte} in {around} at {at}");
+                assert_eq!(
+                    until(&text, ink_in, |one| !is_blank(one)),
+                    first(|one| !is_blank(one)),
+                    "{byte} in {around}"
+                );
+            }
+        }
     }
 }
 
