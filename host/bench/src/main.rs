@@ -3,7 +3,8 @@
 //! - `engine`: a fresh instance and the smallest call;
 //! - `dispatch`: a whole request through the component, against the same protocol called natively;
 //! - `drivers`: each driver's calls, against the raw store;
-//! - `server`: whole cycles over loopback against the release binary, against the store's own calls.
+//! - `server`: whole cycles over loopback against the release binary, against the store's own calls;
+//! - `sandbox`: instances and steps of exploration, which has no floor but itself.
 //!
 //! The rounds of the two sides of a comparison alternate, so that a noisy machine disturbs both alike:
 //! compare ratios, and only within one run. Nothing here asserts a time; a wrong answer ends the cell that
@@ -17,6 +18,7 @@ mod engine;
 mod options;
 mod report;
 mod runtime;
+mod sandbox;
 mod server;
 mod states;
 mod statistics;
@@ -51,6 +53,7 @@ fn measure(plan: &Plan) -> anyhow::Result<()> {
             Layer::Dispatch => dispatch::measure(plan, &mut report),
             Layer::Drivers => drivers::measure(plan, &mut report),
             Layer::Server => server::measure(plan, &mut report),
+            Layer::Sandbox => sandbox::measure(plan, &mut report),
         };
         if let Err(error) = measured {
             // What the other layers found is worth having; what was told to end is not to go on.

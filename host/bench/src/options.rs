@@ -20,10 +20,11 @@ pub(crate) enum Layer {
     Dispatch,
     Drivers,
     Server,
+    Sandbox,
 }
 
 impl Layer {
-    const ALL: [Self; 4] = [Self::Engine, Self::Dispatch, Self::Drivers, Self::Server];
+    const ALL: [Self; 5] = [Self::Engine, Self::Dispatch, Self::Drivers, Self::Server, Self::Sandbox];
 
     fn of(letter: &str) -> Option<Self> {
         match letter {
@@ -31,6 +32,7 @@ impl Layer {
             "b" => Some(Self::Dispatch),
             "c" => Some(Self::Drivers),
             "d" => Some(Self::Server),
+            "e" => Some(Self::Sandbox),
             _ => None,
         }
     }
@@ -126,11 +128,9 @@ fn command() -> clap::Command {
     clap::Command::new("tofu-state-bench")
         .about("Measures tofu-state layer by layer, each against its floor in the same run")
         .arg(
-            Arg::new("layer")
-                .long("layer")
-                .value_name("LETTER")
-                .value_parser(["a", "b", "c", "d"])
-                .help("Measure one layer only: a engine, b dispatch, c drivers, d server. Writes no results"),
+            Arg::new("layer").long("layer").value_name("LETTER").value_parser(["a", "b", "c", "d", "e"]).help(
+                "Measure one layer only: a engine, b dispatch, c drivers, d server, e sandbox. Writes no results",
+            ),
         )
         .arg(
             Arg::new("quick")

@@ -115,6 +115,12 @@ pub(crate) const ALL: &[Target] = &[
         bound: Bound::AtMost(3.0),
         unit: "x",
     },
+    Target {
+        what: "instances executed a second in the sandbox, on all processors",
+        figure: "sandbox_instances",
+        bound: Bound::AtLeast(20_000.0),
+        unit: "/s",
+    },
     Target { what: "idle memory, embedded store", figure: "idle_mib", bound: Bound::AtMost(40.0), unit: " MiB" },
     Target { what: "start to ready, embedded store", figure: "start_ms", bound: Bound::AtMost(200.0), unit: " ms" },
 ];

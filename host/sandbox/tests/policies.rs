@@ -2,7 +2,7 @@
 
 #[allow(unreachable_pub, reason = "an example's main is seen by this test only")]
 #[path = "../examples/policy.rs"]
-mod example;
+pub mod example;
 
 #[test]
 fn a_policy_rules_out_what_the_protocol_alone_cannot() {
