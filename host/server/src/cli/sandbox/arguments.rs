@@ -91,7 +91,7 @@ const EXPLORE_HELP: &str = "\
 Covers every order in which the store's calls of each scenario's [[client]]s can happen, with as many crashes and lost
 acknowledgements as the scenario allows, and checks in every state that no rule is broken: at most one holder, no
 acknowledged write lost, no reply that claims what is not so, … (docs/sandbox.md). The first schedule that breaks one is
-as short as any; it is printed as a sequence diagram and saved for `tofu-state sandbox replay`.
+cut to the steps that it needs, printed as a sequence diagram and saved for `tofu-state sandbox replay`.
 
 What a bound leaves out is told. Status 0: no rule is broken; 1: one is (or with --all, something was left out); 2: a
 file is wrong.";
