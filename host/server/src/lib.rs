@@ -11,6 +11,7 @@ pub mod config;
 pub mod following;
 pub mod generations;
 pub mod listener;
+pub mod mirror;
 pub mod oci;
 pub mod policies;
 pub mod recordings;

@@ -27,6 +27,7 @@ use tofu_state_server::listener::accept;
 use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::listening::Listening;
 use tofu_state_server::listener::states::States;
+use tofu_state_server::mirror::{self, Mirroring, Services};
 use tofu_state_server::recordings::Recordings;
 use tofu_state_server::signals::Signals;
 use tofu_state_server::stores;
@@ -204,6 +205,12 @@ async fn start(
         with_groups: config.metrics_groups,
     }));
 
+    // The mirror.
+    let mirror = match config.mirror.take() {
+        Some(settings) => Some(mirror::open(settings)?),
+        None => None,
+    };
+
     // The listeners.
     let listener = accept::bind(&config.listen, settings::LISTEN_ADDR.name).await?;
     let admin_listener = accept::bind(&config.admin, settings::ADMIN_ADDR.name).await?;
@@ -215,6 +222,12 @@ async fn start(
     let abort = CancellationToken::new();
     let budget = Budget::new(config.max_body_memory);
     let limits = Limits::default();
+    let telemetry = Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit, traces });
+    let mirror = mirror.map(|mirror| {
+        tokio::spawn(mirror::count(mirror.clone(), Arc::clone(&metrics), draining.clone()));
+        let (telemetry, generations) = (Arc::clone(&telemetry), Arc::clone(&generations));
+        Arc::new(Mirroring { mirror, access: access.clone(), limits, telemetry, generations })
+    });
     let states = Arc::new(States {
         generations: Arc::clone(&generations),
         store,
@@ -224,7 +237,7 @@ async fn start(
         max_state_bytes: config.max_state_bytes,
         budget: budget.clone(),
         limits,
-        telemetry: Arc::new(Telemetry { metrics: Arc::clone(&metrics), audit, traces }),
+        telemetry,
         recordings,
         calls: calls.clone(),
     });
@@ -249,7 +262,8 @@ async fn start(
         None => None,
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let serving = accept::serve(listener, tls, states, limits, draining.clone(), abort.clone());
+    let services = Arc::new(Services { states, mirror });
+    let serving = accept::serve(listener, tls, services, limits, draining.clone(), abort.clone());
     let watched = accept::serve(admin_listener, None, admin, Limits::admin(), stop_admin.clone(), abort.clone());
     let states = Listening::spawn(settings::LISTEN_ADDR.name, serving);
     let admin = Listening::spawn(settings::ADMIN_ADDR.name, watched);

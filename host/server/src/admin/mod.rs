@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::generations::Generations;
 use crate::listener::accept::Answer;
 use crate::listener::budget::Budget;
+use crate::listener::outgoing::Outgoing;
 use crate::stores::watch::LastLook;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::TokenExpiry;
@@ -53,7 +54,13 @@ pub struct Admin {
 }
 
 impl Answer for Admin {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Outgoing> {
+        self.reply(&request).map(Outgoing::Whole)
+    }
+}
+
+impl Admin {
+    fn reply<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "This path takes GET, HEAD.\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -66,9 +73,7 @@ impl Answer for Admin {
             _ => text(StatusCode::NOT_FOUND, "There are /livez, /readyz and /metrics.\n"),
         }
     }
-}
 
-impl Admin {
     fn readiness(&self) -> Response<Full<Bytes>> {
         let draining = self.draining.is_cancelled();
         let tokens_current = self.metrics.server.tokens_current();

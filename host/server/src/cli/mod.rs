@@ -164,7 +164,7 @@ fn command() -> clap::Command {
             "It holds until the files change, a reload is asked for, or the server is started again: mend the files.",
         ));
     let providers = clap::Command::new("providers")
-        .about("Lock files of providers, for many root modules at once")
+        .about("Lock files and mirrors of providers, for many root modules at once")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(providers::subcommands());

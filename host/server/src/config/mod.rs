@@ -2,6 +2,7 @@
 //! start shows them all. Nothing is opened or connected to here.
 
 pub mod file;
+mod mirror;
 pub mod mistakes;
 pub mod settings;
 pub mod source;
@@ -23,6 +24,7 @@ use crate::oci;
 use crate::policies::PolicyFile;
 use crate::telemetry::audit::{Rotation, Target};
 use crate::tls;
+pub use mirror::MirrorConfig;
 pub use mistakes::{Mistake, Mistakes, Wrong};
 use source::Reading;
 pub use source::{Secret, Source};
@@ -89,6 +91,8 @@ pub struct Config {
     pub record: Option<PathBuf>,
     /// Whether metrics name groups of states.
     pub metrics_groups: bool,
+    /// The mirror of providers, if there is one.
+    pub mirror: Option<MirrorConfig>,
     /// Where traces are sent; none: nothing is traced.
     pub traces: Option<Traces>,
 }
@@ -157,6 +161,7 @@ impl Config {
         let record = r.value(&settings::RECORD, values::path);
         let metrics_groups = r.value(&settings::METRICS_GROUPS, values::boolean);
         let traces = traces::traces(r);
+        let mirror = mirror::mirror(r);
         not_yet(r);
 
         if let (Some(listen), Some(false), None) = (&listen, tls_terminated, &tls)
@@ -198,6 +203,7 @@ impl Config {
                 audit: audit?,
                 record,
                 metrics_groups: metrics_groups?,
+                mirror,
                 traces,
             })
         };

@@ -1,9 +1,11 @@
 //! The settings: their names, defaults and what they mean. The command line's flags and its help are
 //! made of this table, so that neither can drift from what is read.
 
+mod mirror;
 mod store;
 mod traces;
 
+pub use mirror::*;
 pub use store::*;
 pub use traces::*;
 
@@ -391,6 +393,13 @@ pub const ALL: &[&Setting] = &[
     &OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
     &OTEL_TRACES_EXPORTER,
     &OTEL_SDK_DISABLED,
+    &MIRROR_DIR,
+    &MIRROR_PROVIDERS,
+    &MIRROR_UPLOADS,
+    &MIRROR_MAX_BYTES,
+    &MIRROR_PLATFORMS,
+    &MIRROR_FRESH,
+    &MIRROR_CLI_CONFIG_FILE,
 ];
 
 /// Settings of later releases. Ignoring one of them would be unsafe: whoever sets it counts on it.

@@ -4,9 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -15,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Limits;
 use super::connection::Connection;
+use super::outgoing::Outgoing;
 use super::places::Places;
 use crate::config::Bind;
 use crate::tls::Tls;
@@ -26,7 +25,7 @@ const AFTER_ACCEPT_ERROR: Duration = Duration::from_millis(100);
 /// Something that answers requests.
 pub trait Answer: Send + Sync + 'static {
     /// Answers one request.
-    fn answer(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    fn answer(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Response<Outgoing>> + Send;
 }
 
 /// Opens a listening socket. For all addresses that is one socket for IPv6 and IPv4 where the machine

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
@@ -24,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accept::Answer;
 use super::connection::Connection;
+use super::outgoing::{Outgoing, Part};
 use crate::telemetry::record::Peer;
 
 /// How many requests a connection may have at once.
@@ -172,42 +174,70 @@ impl Drop for Open {
 }
 
 /// An answer given away piece by piece, so that it shows whether it is taken.
-async fn in_pieces(response: Response<Full<Bytes>>, is_head: bool, open: Open) -> Response<Pieces> {
+async fn in_pieces(response: Response<Outgoing>, is_head: bool, open: Open) -> Response<Pieces> {
     let (mut parts, body) = response.into_parts();
-    // It lies in memory: nothing is waited for, and nothing copied.
-    let mut bytes = body.collect().await.map(|collected| collected.to_bytes()).unwrap_or_default();
+    let mut rest = match body {
+        // It lies in memory: nothing is waited for, and nothing copied.
+        Outgoing::Whole(whole) => {
+            Rest::Bytes(whole.collect().await.map(|collected| collected.to_bytes()).unwrap_or_default())
+        }
+        Outgoing::Part(part) => Rest::File(part),
+    };
     if is_head {
         // For HTTP/1.1 hyper does this itself.
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-        bytes.clear();
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(rest.len()));
+        rest = Rest::Bytes(Bytes::new());
     }
     open.waits();
-    Response::from_parts(parts, Pieces { bytes, open })
+    Response::from_parts(parts, Pieces { rest, open })
+}
+
+/// What is still to be given away.
+enum Rest {
+    Bytes(Bytes),
+    File(Part),
+}
+
+impl Rest {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            Self::File(part) => part.left(),
+        }
+    }
 }
 
 struct Pieces {
-    bytes: Bytes,
+    rest: Rest,
     open: Open,
 }
 
 impl Body for Pieces {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.bytes.is_empty() {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if self.rest.len() == 0 {
             return Poll::Ready(None);
         }
         self.open.waits();
-        let piece = self.bytes.len().min(PIECE);
-        Poll::Ready(Some(Ok(Frame::data(self.bytes.split_to(piece)))))
+        match &mut self.rest {
+            Rest::Bytes(bytes) => {
+                let piece = bytes.len().min(PIECE);
+                Poll::Ready(Some(Ok(Frame::data(bytes.split_to(piece)))))
+            }
+            Rest::File(part) => part.poll_piece(context, PIECE).map(|piece| piece.map(|piece| piece.map(Frame::data))),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
+        self.rest.len() == 0
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(u64::try_from(self.bytes.len()).unwrap_or(u64::MAX))
+        SizeHint::with_exact(self.rest.len())
     }
 }

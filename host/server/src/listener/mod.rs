@@ -11,6 +11,7 @@ mod connection;
 pub mod head;
 mod http2;
 pub mod listening;
+pub mod outgoing;
 pub mod path;
 mod places;
 pub mod refusal;

@@ -45,7 +45,7 @@ pub fn response(reply: &Reply, budget: &Budget) -> Result<Response<Full<Bytes>>,
 }
 
 /// What every answer carries: its ID, and that nobody keeps it. States hold secrets.
-pub fn seal(response: &mut Response<Full<Bytes>>, request_id: &str) {
+pub fn seal<B>(response: &mut Response<B>, request_id: &str) {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(request_id) {

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::accept::Answer;
 use super::budget::Budget;
+use super::outgoing::Outgoing;
 use super::refusal::Refusal;
 use super::reply::Unsendable;
 use super::{Limits, body, head, path, reply};
@@ -63,7 +64,7 @@ struct Admitted {
 }
 
 impl Answer for States {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Outgoing> {
         let received = SystemTime::now();
         let (parts, mut body) = request.into_parts();
         let request_id = head::request_id(&parts.headers);
@@ -87,7 +88,7 @@ impl Answer for States {
             }
         };
         reply::seal(&mut response, &request_id);
-        response
+        response.map(Outgoing::Whole)
     }
 }
 

@@ -90,6 +90,14 @@ impl Record {
         });
     }
 
+    /// It is for no state: the route that it takes, and its path without what must not be recorded.
+    pub fn serves(&mut self, route: &str, path: &str) {
+        self.note(|finished| {
+            finished.route = Some(route.to_owned());
+            finished.path = cut(path);
+        });
+    }
+
     /// The request's own trace, for the component.
     #[must_use]
     pub fn trace(&self) -> Option<TraceContext> {

@@ -26,6 +26,7 @@ mod lifecycle;
 mod linearizability;
 mod locks;
 mod migration;
+mod mirror;
 mod policies;
 mod policy_command;
 mod policy_records;

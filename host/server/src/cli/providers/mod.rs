@@ -1,6 +1,7 @@
 //! `tofu-state providers`: lock files and mirrors of providers, without a server.
 
 mod lock;
+mod mirror;
 mod progress;
 mod summary;
 
@@ -9,12 +10,15 @@ use std::io::Write;
 use clap::ArgMatches;
 
 pub use lock::{LockTask, Place};
+pub use mirror::MirrorTask;
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Task {
     /// Bring lock files up to date, or check them.
     Lock(LockTask),
+    /// Put what root modules need into a folder.
+    Mirror(MirrorTask),
 }
 
 /// How it ended.
@@ -30,8 +34,8 @@ pub enum End {
 
 /// The subcommands.
 #[must_use]
-pub fn subcommands() -> [clap::Command; 1] {
-    [lock::command()]
+pub fn subcommands() -> [clap::Command; 2] {
+    [lock::command(), mirror::command()]
 }
 
 /// The task of a subcommand; none for another's.
@@ -39,6 +43,7 @@ pub fn subcommands() -> [clap::Command; 1] {
 pub fn interpret(name: &str, matches: &ArgMatches) -> Option<Task> {
     match name {
         "lock" => lock::interpret(matches).map(Task::Lock),
+        "mirror" => mirror::interpret(matches).map(Task::Mirror),
         _ => None,
     }
 }
@@ -47,5 +52,6 @@ pub fn interpret(name: &str, matches: &ArgMatches) -> Option<Task> {
 pub async fn perform(task: &Task, out: &mut impl Write, err: &mut impl Write) -> End {
     match task {
         Task::Lock(task) => lock::perform(task, out, err).await,
+        Task::Mirror(task) => mirror::perform(task, out, err).await,
     }
 }

@@ -8,6 +8,7 @@ mod component;
 mod generations;
 mod groups;
 mod locks;
+mod mirror;
 mod policies;
 mod process;
 mod requests;
@@ -29,6 +30,7 @@ pub use component::ComponentMetrics;
 pub use generations::GenerationMetrics;
 use groups::GroupMetrics;
 pub use locks::{HeldSince, LockMetrics};
+pub use mirror::MirrorMetrics;
 pub use policies::PolicyMetrics;
 pub use process::ProcessMetrics;
 pub use requests::RequestMetrics;
@@ -59,6 +61,8 @@ pub struct Metrics {
     pub spans: SpanMetrics,
     /// Of the audit.
     pub audit: AuditMetrics,
+    /// Of the mirror of providers.
+    pub mirror: MirrorMetrics,
     /// Of groups of states, if the operator wants them.
     groups: GroupMetrics,
     /// Of the server itself.
@@ -84,6 +88,7 @@ impl Metrics {
             policies: PolicyMetrics::new(&make)?,
             spans: SpanMetrics::new(&make)?,
             audit: AuditMetrics::new(&make)?,
+            mirror: MirrorMetrics::new(&make)?,
             groups: GroupMetrics::new(&make)?,
             server: ServerMetrics::new(&make)?,
             process: ProcessMetrics::new(&make)?,
