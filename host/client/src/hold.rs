@@ -5,6 +5,7 @@
 
 use tofu_state_protocol::lock_info::LockInfo;
 
+use crate::api::Lock;
 use crate::ask::Answers;
 use crate::error::Error;
 use crate::lock_info::{NewLock, me};
@@ -31,6 +32,16 @@ pub struct Held {
 }
 
 impl Purpose {
+    /// The lock, if it was left by an earlier run of the same command by the same person.
+    #[must_use]
+    pub fn left_by_me(&self, lock: &Lock) -> Option<Held> {
+        let mine = lock.operation.as_deref() == Some(self.operation)
+            && lock.info.as_deref() == Some(self.info.as_str())
+            && lock.who.as_deref() == Some(me().as_str());
+        let text = NewLock { id: lock.id.clone(), ..NewLock::now(self.operation, &self.info) }.text();
+        mine.then(|| Held { id: lock.id.clone(), text, continued: true })
+    }
+
     fn is_of(&self, info: &LockInfo) -> bool {
         info.operation == self.operation && info.info == self.info && info.who.as_deref() == Some(me().as_str())
     }

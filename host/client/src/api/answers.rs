@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// A page of states, or of refused states.
 #[derive(Deserialize)]
-pub(super) struct StatePage {
-    pub(super) states: Vec<StateEntry>,
+pub(super) struct Page<T> {
+    pub(super) states: Vec<T>,
     pub(super) next: Option<String>,
 }
 
@@ -13,12 +14,6 @@ pub(super) struct StatePage {
 pub(super) struct VersionPage {
     pub(super) versions: Vec<Version>,
     pub(super) next: Option<u64>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct QuarantinePage {
-    pub(super) states: Vec<Quarantined>,
-    pub(super) next: Option<String>,
 }
 
 /// A state.

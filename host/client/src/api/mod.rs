@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::http::{Answer, Http, place};
 use crate::protocol::refusal;
-use answers::{QuarantinePage, StatePage, VersionPage};
+use answers::{Page, VersionPage};
 
 /// How many items a page is asked for: the most that there may be.
 const PAGE: &str = "500";
@@ -41,19 +41,7 @@ impl Api<'_> {
         if deleted {
             query.push(("deleted", "true".to_owned()));
         }
-        let mut found = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let mut query = query.clone();
-            query.extend(after.clone().map(|after| ("after", after)));
-            let page: StatePage = self.json("states", &query).await?;
-            found.extend(page.states);
-            match page.next {
-                None => return Ok(found),
-                Some(next) if Some(&next) == after.as_ref() => return Err(endless()),
-                Some(next) => after = Some(next),
-            }
-        }
+        self.pages("states", query).await
     }
 
     /// The versions of a state that can still be had, newest first.
@@ -119,22 +107,11 @@ impl Api<'_> {
     /// # Errors
     /// The server says no.
     pub async fn quarantine(&self, prefix: &str) -> Result<Vec<Quarantined>, Error> {
-        let mut found = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let mut query = vec![("limit", PAGE.to_owned())];
-            if !prefix.is_empty() {
-                query.push(("prefix", prefix.to_owned()));
-            }
-            query.extend(after.clone().map(|after| ("after", after)));
-            let page: QuarantinePage = self.json("quarantine", &query).await?;
-            found.extend(page.states);
-            match page.next {
-                None => return Ok(found),
-                Some(next) if Some(&next) == after.as_ref() => return Err(endless()),
-                Some(next) => after = Some(next),
-            }
+        let mut query = vec![("limit", PAGE.to_owned())];
+        if !prefix.is_empty() {
+            query.push(("prefix", prefix.to_owned()));
         }
+        self.pages("quarantine", query).await
     }
 
     /// The bytes of a refused state.
@@ -167,6 +144,23 @@ impl Api<'_> {
     pub async fn discard(&self, path: &str, sha256: &str) -> Result<(), Error> {
         let query = [("sha256", sha256.to_owned())];
         self.send(&Method::DELETE, &format!("quarantined/{path}"), &query).await.map(drop)
+    }
+
+    /// All pages of a list.
+    async fn pages<T: DeserializeOwned>(&self, path: &str, query: Vec<(&str, String)>) -> Result<Vec<T>, Error> {
+        let mut found = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut query = query.clone();
+            query.extend(after.clone().map(|after| ("after", after)));
+            let page: Page<T> = self.json(path, &query).await?;
+            found.extend(page.states);
+            match page.next {
+                None => return Ok(found),
+                Some(next) if Some(&next) == after.as_ref() => return Err(endless()),
+                Some(next) => after = Some(next),
+            }
+        }
     }
 
     async fn json<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T, Error> {

@@ -12,9 +12,10 @@ use super::naming::Naming;
 use super::report::{Entry, Outcome, Report};
 use super::sha256;
 use super::source::{Name, Source};
+use crate::api::Api;
 use crate::ask::Answers;
 use crate::error::Error;
-use crate::hold::{Purpose, take, under};
+use crate::hold::{Held, Purpose, release, take, under};
 use crate::http::{Http, Redirects};
 use crate::protocol::State;
 use crate::serial::header;
@@ -48,9 +49,13 @@ pub async fn import(import: &Import<'_>) -> Result<Report, Error> {
         *takers.entry(path).or_default() += 1;
     }
 
+    let purpose = Purpose { operation: "import", info: format!("from {}", import.source.describe()) };
+    let left = if import.apply { left_locked(import, &http, &purpose).await? } else { HashMap::new() };
+    let target = Target { import, http: &http, purpose, left };
+
     let stopped = AtomicBool::new(false);
     let work = stream::iter(listing.names.iter().zip(&paths)).map(|(name, path)| {
-        let (http, takers, stopped) = (&http, &takers, &stopped);
+        let (target, takers, stopped) = (&target, &takers, &stopped);
         async move {
             let invalid = |why: String| Entry::without_state(&name.name, Outcome::Invalid, why);
             let path = match path {
@@ -64,7 +69,7 @@ pub async fn import(import: &Import<'_>) -> Result<Report, Error> {
             if stopped.load(Ordering::Relaxed) {
                 return Entry::without_state(&name.name, Outcome::Failed, "interrupted before it began");
             }
-            one(import, http, name, path).await
+            one(target, name, path).await
         }
     });
     let done = work.buffer_unordered(import.parallel.max(1)).collect::<Vec<_>>();
@@ -92,12 +97,32 @@ fn path(import: &Import<'_>, name: &Name) -> Result<String, String> {
     }
 }
 
-async fn one(import: &Import<'_>, http: &Http, name: &Name, path: &str) -> Entry {
+/// The server that is written.
+struct Target<'a> {
+    import: &'a Import<'a>,
+    http: &'a Http,
+    purpose: Purpose,
+    /// The locks, by path, that an earlier run of this import has left on states that are there.
+    left: HashMap<String, Held>,
+}
+
+/// What an earlier run of this import, which was killed, has left locked.
+async fn left_locked(import: &Import<'_>, http: &Http, purpose: &Purpose) -> Result<HashMap<String, Held>, Error> {
+    let api = Api { http, server: import.settings.server() };
+    let states = api.states(import.naming.into.trim_matches('/'), false).await?;
+    let left = states.into_iter().filter_map(|state| {
+        let held = purpose.left_by_me(&state.lock?)?;
+        Some((state.path, held))
+    });
+    Ok(left.collect())
+}
+
+async fn one(target: &Target<'_>, name: &Name, path: &str) -> Entry {
     let entry = |outcome, reason: String| Entry {
         path: Some(path.to_owned()),
         ..Entry::without_state(&name.name, outcome, reason)
     };
-    let bytes = match import.source.read(&name.name).await {
+    let bytes = match target.import.source.read(&name.name).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return entry(Outcome::Failed, "it is not there any more, or empty".to_owned()),
         Err(error) => return entry(Outcome::Failed, error.to_string()),
@@ -110,7 +135,7 @@ async fn one(import: &Import<'_>, http: &Http, name: &Name, path: &str) -> Entry
         Ok(header) => header,
         Err(why) => return entry(Outcome::Invalid, why),
     };
-    let (outcome, reason) = match bring(import, http, path, &state).await {
+    let (outcome, reason) = match bring(target, path, &state).await {
         Ok(outcome) => (outcome, None),
         Err(Refused::Conflict(why)) => (Outcome::Conflict, Some(why)),
         Err(Refused::Failed(error)) => (Outcome::Failed, Some(error.to_string())),
@@ -149,17 +174,20 @@ impl From<Error> for Refused {
 }
 
 /// Writes the state where none is.
-async fn bring(import: &Import<'_>, http: &Http, path: &str, state: &Bytes) -> Result<Outcome, Refused> {
-    let there = State { http, place: import.settings.place(Some(path))? };
+async fn bring(target: &Target<'_>, path: &str, state: &Bytes) -> Result<Outcome, Refused> {
+    let there = State { http: target.http, place: target.import.settings.place(Some(path))? };
     if let Some(found) = there.get().await? {
+        if let Some(held) = target.left.get(path) {
+            // The run that wrote it was killed before it had released the lock.
+            release(&there, held, Ok(())).await?;
+        }
         return compare(&found, state);
     }
-    if !import.apply {
+    if !target.import.apply {
         return Ok(Outcome::WouldImport);
     }
     // Whoever runs the same import again may go on: under such a lock nothing is written but what was not there.
-    let purpose = Purpose { operation: "import", info: format!("from {}", import.source.describe()) };
-    let held = take(&there, &purpose, Answers::Yes).await?;
+    let held = take(&there, &target.purpose, Answers::Yes).await?;
     let written = under(&there, &held, async {
         // Somebody may have come first before the lock was taken.
         match there.get().await? {
