@@ -39,12 +39,7 @@ pub(super) async fn mv<W: Write>(
     let purpose = Purpose { operation: "state mv", info: format!("{old} to {new}") };
     let answers = context.answers;
     let old_lock = take(from, &purpose, answers).await?;
-    let moved = async {
-        let new_lock = take(to, &purpose, answers).await?;
-        let locks = Locks { old: &old_lock, new: &new_lock };
-        under(to, &new_lock, move_it(api, (from, to), locks, history, answers)).await
-    };
-    let moved = moved.await;
+    let moved = move_it(api, (from, to), &old_lock, &purpose, history, answers).await;
     let moved = release(from, &old_lock, moved).await?;
     let json = serde_json::json!({
         "from": old, "to": new, "versions_copied": moved.versions, "versions_left": moved.left,
@@ -60,55 +55,83 @@ pub(super) async fn mv<W: Write>(
     context.result(&json, &line)
 }
 
-#[derive(Clone, Copy)]
-struct Locks<'a> {
-    old: &'a Held,
-    new: &'a Held,
+/// What is to be moved.
+struct Load {
+    state: Bytes,
+    /// The older versions that go with it, oldest first.
+    chain: Vec<Version>,
 }
 
+/// All of it, under the old path's lock.
 async fn move_it(
     api: &Api<'_>,
     (from, to): (&State<'_>, &State<'_>),
-    locks: Locks<'_>,
+    old_lock: &Held,
+    purpose: &Purpose,
     history: bool,
     answers: Answers,
 ) -> Result<Moved, Error> {
     let (old, new) = (&from.place.path, &to.place.path);
     let found = to.get().await?;
     let Some(state) = from.get().await? else {
-        return match found {
-            // The run whose locks these are had come to its end but for them.
-            Some(_) if locks.old.continued || locks.new.continued => Ok(Moved { versions: 0, left: 0 }),
-            Some(_) => {
-                Err(Error::other(format!("there is no state at {old}; there is one at {new}: was it moved already?")))
-            }
-            None => Err(Error::other(format!("there is no state at {old}"))),
-        };
+        if found.is_some() && old_lock.continued {
+            // The run whose lock this is had come to its end but for the locks.
+            let new_lock = take(to, purpose, answers).await?;
+            return release(to, &new_lock, Ok(Moved { versions: 0, left: 0 })).await;
+        }
+        let hint =
+            if found.is_some() { format!("; there is one at {new}: was it moved already?") } else { String::new() };
+        return Err(Error::other(format!("there is no state at {old}{hint}")));
     };
     let (chain, left) = if history { chain(api, old, &state).await? } else { (Vec::new(), 0) };
-    let done = match &found {
-        None => 0,
-        Some(found) => reached(new, found, &state, &chain)?,
-    };
-    let versions = chain.len();
+    if let Some(found) = &found {
+        reached(new, found, &state, &chain)?;
+    }
     let known = header(&state).map_err(|why| Error::other(format!("{old}: {why}")))?;
-    let older = count(versions, "older version");
+    let older = count(chain.len(), "older version");
     let question = format!("Move {old} (serial {}, {} bytes, {older}) to {new}?", known.serial, state.len());
     if !answers.ask(&question).await {
         return Err(Error::other("nothing was moved"));
     }
-    for revision in chain.iter().skip(done) {
-        let bytes = api.content(old, revision.revision).await?;
-        to.post(&bytes, Some(&locks.new.id), None).await?;
+    let load = Load { state, chain };
+    loop {
+        // A lock for each version: of what is written under one lock, a server may keep only the last for good.
+        let new_lock = take(to, purpose, answers).await?;
+        if new_lock.continued {
+            // A version may have been written under it already.
+            release(to, &new_lock, Ok(())).await?;
+            continue;
+        }
+        let is_done = under(to, &new_lock, step(api, (from, to), (old_lock, &new_lock), &load)).await?;
+        if is_done {
+            return Ok(Moved { versions: load.chain.len(), left });
+        }
     }
-    if done <= versions {
-        to.post(&state, Some(&locks.new.id), None).await?;
+}
+
+/// Writes the next version; after the last one, deletes the old state. Whether that was it.
+async fn step(
+    api: &Api<'_>,
+    (from, to): (&State<'_>, &State<'_>),
+    (old_lock, new_lock): (&Held, &Held),
+    load: &Load,
+) -> Result<bool, Error> {
+    let (old, new) = (&from.place.path, &to.place.path);
+    let found = to.get().await?;
+    let done = found.map_or(Ok(0), |found| reached(new, &found, &load.state, &load.chain))?;
+    if let Some(version) = load.chain.get(done) {
+        let bytes = api.content(old, version.revision).await?;
+        to.post(&bytes, Some(&new_lock.id), None).await?;
+        return Ok(false);
     }
-    if to.get().await?.as_ref() != Some(&state) {
+    if done == load.chain.len() {
+        to.post(&load.state, Some(&new_lock.id), None).await?;
+    }
+    if to.get().await?.as_ref() != Some(&load.state) {
         return Err(Error::other(format!("{new} does not hold what {old} holds: nothing was deleted")));
     }
-    from.delete(Some(&locks.old.id)).await?;
-    Ok(Moved { versions, left })
+    from.delete(Some(&old_lock.id)).await?;
+    Ok(true)
 }
 
 /// How many of the versions in `chain`, and the state itself after them, are at the new path already.

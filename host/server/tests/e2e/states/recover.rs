@@ -213,6 +213,14 @@ async fn a_move_killed_anywhere_can_be_run_again() {
             let serials: Vec<_> = states.map(|version| version["serial"].as_u64().unwrap()).collect();
             assert_eq!(serials, [3, 2, 1], "{side:?} {through}: the history came along");
             to.lock("probe").await.unwrap().expect(200);
+            to.unlock("probe").await.unwrap().expect(200);
+            // A later run does not make them go: a server may keep only the last version of each run for good.
+            to.lock("later").await.unwrap().expect(200);
+            to.post(&state(4, &[]), Some("later")).await.unwrap().expect(200);
+            to.unlock("later").await.unwrap().expect(200);
+            let versions = run(&server, &["state", "versions", &new, "--json"]).await.success().json();
+            let kept = versions.as_array().unwrap().iter().filter(|version| version["kind"] == "state").count();
+            assert_eq!(kept, 4, "{side:?} {through}: {versions}");
             if ended {
                 break;
             }
