@@ -53,10 +53,8 @@ async fn recovers(builder: Builder) {
     assert_eq!(difference["difference"]["outputs"][0]["from"], serde_json::json!(["a"]));
     assert_eq!(difference["difference"]["outputs"][0]["to"], serde_json::json!(["b"]));
     let listed = get(&server, "states?prefix=platform").await;
-    assert_eq!(
-        (&listed["states"][0]["path"], &listed["states"][0]["current"]["serial"]),
-        (&"platform/network".into(), &4.into())
-    );
+    assert_eq!(listed["states"][0]["path"], "platform/network");
+    assert_eq!(listed["states"][0]["current"]["serial"], 4);
 
     // What the lineage guard refuses is kept, also where it is large.
     let mut refused = [state(9, &["c".to_owned()]), state(10, &large(3))];
@@ -87,20 +85,17 @@ async fn recovers(builder: Builder) {
         records.map(|record| record["outcome"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(of("accept"), ["locked", "denied", "done"], "{text}");
-    assert_eq!(
-        (of("discard"), of("lock"), of("unlock")),
-        (vec!["done".into()], vec!["done".into()], vec!["done".into()])
-    );
+    for operation in ["discard", "lock", "unlock"] {
+        assert_eq!(of(operation), ["done"], "{operation}: {text}");
+    }
     for reading in ["get", "list", "outputs", "difference"] {
         assert!(of(reading).is_empty(), "{reading}: {text}");
     }
     let done = records.iter().rfind(|record| record["operation"] == "accept").unwrap();
     assert_eq!(done["after"]["sha256"], digest(&accepted));
     assert_eq!(done["quarantined"], format!(".quarantine/platform/network/{}", digest(&accepted)));
-    assert_eq!(
-        (&done["policies"][0]["name"], &done["policies"][0]["verdict"]),
-        (&"lineage-guard".into(), &"deny".into())
-    );
+    assert_eq!(done["policies"][0]["name"], "lineage-guard");
+    assert_eq!(done["policies"][0]["verdict"], "deny");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
