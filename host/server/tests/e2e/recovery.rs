@@ -25,7 +25,7 @@ fn digest(state: &Value) -> String {
 
 /// Entries that no compression makes small, others for each seed: together more than OpenBao takes in one.
 fn large(seed: u64) -> Vec<String> {
-    (0..40_000_u64).map(|n| hex::encode(&Sha256::digest((seed << 32 | n).to_le_bytes())[..20])).collect()
+    (0..40_000_u64).map(|n| hex::encode(&Sha256::digest(((seed << 32) | n).to_le_bytes())[..20])).collect()
 }
 
 async fn recovers(builder: Builder) {

@@ -123,7 +123,7 @@ async fn as_many_are_kept_as_are_to_be_whatever_is_thinned() {
         word ^= word >> 7;
         word ^= word << 17;
         let last = newest.saturating_sub(1 + word % 4);
-        let first = last.saturating_sub(word >> 8 & 3).max(1);
+        let first = last.saturating_sub((word >> 8) & 3).max(1);
         newest = if word & 64 == 0 {
             expected.retain(|revision| !(first..=last).contains(revision));
             thin(&store, "g/p", first, last).await
