@@ -94,9 +94,9 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// Lets `work` on so many bytes have a context. Making one costs more than compressing a small state does
-/// (measured), so each thread keeps one for those; it forgets all of the content before, also after an error.
-/// One for large contents takes memory that is not kept.
+/// Lets `work` on so many bytes have a context. One takes over a hundred kilobytes to make, so each thread keeps one
+/// for small states; it forgets all of the content before, also after an error. One for large contents takes memory
+/// that is not kept.
 fn with_context<C, T>(
     bytes: usize,
     kept: &'static Kept<C>,
