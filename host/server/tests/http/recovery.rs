@@ -265,7 +265,8 @@ async fn of_a_finished_run_the_last_version_stays() {
     let server = server().await;
     let mut serial = 0;
     for (run, writes) in [("one", 30), ("two", 2), ("three", 25)] {
-        let lock = format!(r#"{{"ID":"{run}"}}"#);
+        // With more than an ID, or the release would be a forced one, and fence.
+        let lock = format!(r#"{{"ID":"{run}","Operation":"OperationTypeApply","Who":"me@here"}}"#);
         assert_eq!(server.ask("LOCK", "/team/app", &lock).await.status, 200);
         for _ in 0..writes {
             serial += 1;
