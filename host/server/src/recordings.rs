@@ -25,6 +25,9 @@ const AT_ONCE: usize = 16;
 /// Files of recordings end so.
 const EXTENSION: &str = "recording.json";
 
+/// How many this process has written: two of the same millisecond have different names.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
+
 /// Takes requests down and writes them into a folder.
 pub struct Recordings {
     recorder: Recorder,
@@ -94,7 +97,6 @@ struct Folder {
     /// Its files, oldest first, and their sizes.
     files: VecDeque<(PathBuf, u64)>,
     bytes: u64,
-    written: u64,
 }
 
 impl Folder {
@@ -109,13 +111,12 @@ impl Folder {
         // Their names begin with their times.
         files.sort();
         let bytes = files.iter().map(|(_, size)| size).sum();
-        Ok(Self { path: path.to_owned(), most_bytes, files: files.into(), bytes, written: 0 })
+        Ok(Self { path: path.to_owned(), most_bytes, files: files.into(), bytes })
     }
 
     fn add(&mut self, text: &[u8]) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        self.written += 1;
-        let (process, written) = (std::process::id(), self.written);
+        let (process, written) = (std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
         let file = self.path.join(format!("{now:013}-{process}-{written:06}.{EXTENSION}"));
         let part = file.with_extension("part");
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?.write_all(text)?;
