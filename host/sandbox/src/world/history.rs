@@ -65,6 +65,11 @@ impl History {
         self.gone.get(at).map(|(_, gone)| *gone)
     }
 
+    /// Whether any lock of this path is gone.
+    pub(crate) fn any_gone(&self, path: PathId) -> bool {
+        self.gone.iter().any(|(_, gone)| gone.path == path)
+    }
+
     pub(crate) fn set_gone(&mut self, path: PathId, lock: LockId, broken: bool) {
         match self.gone.binary_search_by_key(&lock, |(lock, _)| *lock) {
             Ok(at) => {
@@ -93,7 +98,8 @@ pub(crate) struct Flight {
     pub(crate) was_unheld: bool,
     /// Somebody else's lock was held.
     pub(crate) was_busy: bool,
-    /// Somebody else has changed the state or the lock.
+    /// Somebody else has changed the state or the lock; for a write without a lock also unseen, as a LOCK does that writes
+    /// down that there is no state yet.
     pub(crate) was_disturbed: bool,
     /// Its own lock was gone when it began.
     pub(crate) began_gone: bool,

@@ -289,7 +289,7 @@ impl World {
                 }
             }
             (Kind::Post { lock: None, .. } | Kind::Delete { lock: None }, 409)
-                if !flight.was_busy && !flight.was_disturbed && state.history.gone.is_empty() =>
+                if !flight.was_busy && !flight.was_disturbed && !state.history.any_gone(*path) =>
             {
                 return broken(
                     "refused-without-reason",

@@ -7,7 +7,7 @@ use super::transition::{Actor, CallFault, Transition};
 use super::{Want, World};
 use crate::machine::execute::RawReply;
 use crate::machine::{NodeId, ReplyId};
-use crate::scenario::intent::Kind;
+use crate::scenario::intent::{Kind, PathId};
 use crate::store::{Answer, Call, Failed, KeyId, Lesson};
 
 /// More calls than any request needs: one that makes them would go on for ever.
@@ -177,10 +177,11 @@ impl World {
         let view = self.view(&contents)?;
         let old_view = std::mem::replace(&mut stepped.state.view, view);
         stepped.state.contents = contents;
+        let Some(intent) = self.plan(origin).map(|plan| plan.intent.clone()) else { return Ok(answer) };
+        self.writers_without_a_lock_may_lose(&mut stepped.state, intent.path, origin);
         if old_view == view {
             return Ok(answer);
         }
-        let Some(intent) = self.plan(origin).map(|plan| plan.intent.clone()) else { return Ok(answer) };
         let pairs: Vec<_> =
             self.sights_of(old_view).iter().copied().zip(self.sights_of(view).iter().copied()).collect();
         for (path, (before, after)) in pairs.into_iter().enumerate() {
@@ -218,6 +219,19 @@ impl World {
             if plan.intent.path == path && of.origin != by {
                 of.flight.was_disturbed = true;
                 of.flight.see(&plan.intent, sight);
+            }
+        }
+    }
+
+    /// Whatever others write, seen or not, is a reason to refuse a write without a lock.
+    fn writers_without_a_lock_may_lose(&self, state: &mut State, path: PathId, by: Origin) {
+        let without = |kind: &Kind| matches!(kind, Kind::Post { lock: None, .. } | Kind::Delete { lock: None });
+        for (client, of) in state.clients.iter_mut().enumerate() {
+            let Ok(client) = u8::try_from(client) else { continue };
+            let origin = Origin { client, at: of.at, attempt: of.attempt };
+            let Some(plan) = self.plan(origin) else { continue };
+            if of.phase == Phase::Waiting && plan.intent.path == path && origin != by && without(&plan.intent.kind) {
+                of.flight.was_disturbed = true;
             }
         }
     }

@@ -37,8 +37,9 @@ impl Site {
     /// `folders`: whether the zips have entries for theirs.
     async fn with(tls: bool, folders: bool) -> Self {
         let origin = Origin::start().await;
-        for host in HOSTS {
-            let release = Release::new(&format!("{host}/hashicorp/null"), "3.2.0").size(200_000);
+        // Of different sizes: the mirror keeps equal packages once, whosever they are.
+        for (host, size) in HOSTS.into_iter().zip([200_000, 200_001]) {
+            let release = Release::new(&format!("{host}/hashicorp/null"), "3.2.0").size(size);
             origin.publish(&if folders { release.folders() } else { release });
         }
         origin.publish(&Release::new(OURS, "1.0.0"));
