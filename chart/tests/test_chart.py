@@ -234,7 +234,7 @@ class Hardened(unittest.TestCase):
                         self.assertEqual(context["capabilities"], {"drop": ["ALL"]})
                         self.assertIn("memory", container["resources"]["limits"])
                         for mount in container.get("volumeMounts", []):
-                            writable = mount["name"] in ("data", "run", "cache")
+                            writable = mount["name"] in ("data", "run", "cache", "mirror-packages", "recordings")
                             self.assertEqual(mount.get("readOnly", False), not writable, mount)
                             self.assertNotIn("subPath", mount)
         self.assertGreaterEqual(seen, 2 * len(VALUES))

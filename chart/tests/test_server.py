@@ -127,7 +127,7 @@ class Started(unittest.TestCase):
         digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
         entry = f'[[token]]\nname = "ci"\nsha256 = "{digest}"\npaths = ["**"]\nrights = ["read"]\n'
         certificate = (HERE / "certificate.pem").read_text()
-        contents = {"tokens.toml": entry, "ca.crt": certificate}
+        contents = {"tokens.toml": entry, "ca.crt": certificate, "cli.tfrc": ""}
         if name in ("tls.crt", "tls.key"):
             contents |= key_pair()
         return contents.get(name, f"{SECRET}\n")

@@ -44,6 +44,12 @@
 {{- if and (or (contains "oci://" .Values.policies.file) (hasPrefix "oci://" .Values.config.protocolComponent)) (not .Values.modules.cacheSize) }}
 {{- fail "a component is taken from a registry (oci://), but modules.cacheSize is empty: there would be no place to keep it; set it, such as 64Mi" }}
 {{- end }}
+{{- if and (or .Values.mirror.providers .Values.mirror.uploads) (or .Values.autoscaling.enabled (gt (.Values.replicaCount | int) 1)) }}
+{{- fail "a mirror keeps its packages, and the key of its links, in one folder: it needs replicaCount=1 and autoscaling.enabled=false; install the chart once more for the mirror, beside the release that keeps states" }}
+{{- end }}
+{{- if and .Values.mirror.uploads (not .Values.mirror.existingClaim) }}
+{{- fail "mirror.uploads is set, but mirror.existingClaim is empty: uploaded providers would be lost with the pod" }}
+{{- end }}
 {{- if and .Values.config.protocolComponent .Values.config.protocolComponentFile }}
 {{- fail "config.protocolComponent and config.protocolComponentFile are both set: the component comes from one of them" }}
 {{- end }}

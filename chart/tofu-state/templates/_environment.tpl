@@ -86,6 +86,23 @@
 - name: OCI_CACERT
   value: /etc/tofu-state/registry-ca/ca.crt
 {{- end }}
+{{- if or .Values.mirror.providers .Values.mirror.uploads }}
+- name: MIRROR_DIR
+  value: /var/lib/tofu-state-mirror
+{{- include "tofu-state.variable" (list "MIRROR_PROVIDERS" (join "," .Values.mirror.providers)) }}
+{{- include "tofu-state.variable" (list "MIRROR_UPLOADS" (join "," .Values.mirror.uploads)) }}
+{{- include "tofu-state.variable" (list "MIRROR_MAX_BYTES" .Values.mirror.maxBytes) }}
+{{- include "tofu-state.variable" (list "MIRROR_PLATFORMS" (join "," .Values.mirror.platforms)) }}
+{{- include "tofu-state.variable" (list "MIRROR_FRESH" .Values.mirror.fresh) }}
+{{- if .Values.mirror.cliConfigSecret }}
+- name: MIRROR_CLI_CONFIG_FILE
+  value: /etc/tofu-state/mirror/cli.tfrc
+{{- end }}
+{{- end }}
+{{- if .Values.recordings.size }}
+- name: RECORD
+  value: /var/lib/tofu-state-recordings
+{{- end }}
 {{- if .Values.adminSocket.enabled }}
 - name: ADMIN_SOCKET
   value: /run/tofu-state/admin.sock

@@ -54,6 +54,17 @@ single files: a file mounted by `subPath` does not follow its secret.
 - name: cache
   mountPath: /var/cache/tofu-state
 {{- end }}
+{{- if or .Values.mirror.providers .Values.mirror.uploads }}
+- name: mirror-packages
+  mountPath: /var/lib/tofu-state-mirror
+{{- if .Values.mirror.cliConfigSecret }}
+{{- include "tofu-state.readOnlyMount" "mirror" }}
+{{- end }}
+{{- end }}
+{{- if .Values.recordings.size }}
+- name: recordings
+  mountPath: /var/lib/tofu-state-recordings
+{{- end }}
 {{- if .Values.adminSocket.enabled }}
 - name: run
   mountPath: /run/tofu-state
@@ -146,6 +157,29 @@ single files: a file mounted by `subPath` does not follow its secret.
 {{- end }}
 {{- with .Values.modules.cacheSize }}
 - name: cache
+  emptyDir:
+    sizeLimit: {{ . }}
+{{- end }}
+{{- if or .Values.mirror.providers .Values.mirror.uploads }}
+- name: mirror-packages
+{{- if .Values.mirror.existingClaim }}
+  persistentVolumeClaim:
+    claimName: {{ .Values.mirror.existingClaim }}
+{{- else }}
+  emptyDir: {}
+{{- end }}
+{{- with .Values.mirror.cliConfigSecret }}
+- name: mirror
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+    items:
+      - key: cli.tfrc
+        path: cli.tfrc
+{{- end }}
+{{- end }}
+{{- with .Values.recordings.size }}
+- name: recordings
   emptyDir:
     sizeLimit: {{ . }}
 {{- end }}
