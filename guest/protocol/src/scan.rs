@@ -356,6 +356,9 @@ impl<F: FnMut() -> Vec<u8>> Scanner<F> {
     /// where they are.)
     fn decode(&mut self) -> Result<(), Wrong> {
         let mut text = self.piece.as_slice();
+        if text.is_empty() && !self.begun.is_empty() {
+            return Err(Wrong::Encoding);
+        }
         while let (Some(first), Some((next, rest))) = (self.begun.first(), text.split_first()) {
             let whole = if *first < 0xe0 { 2 } else { 3 + usize::from(*first >= 0xf0) };
             self.begun.push(*next);

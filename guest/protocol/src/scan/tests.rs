@@ -278,3 +278,14 @@ proptest! {
         prop_assert_eq!(scan(&text, piece).is_ok(), is_json(&text), "{:?}", String::from_utf8_lossy(&text));
     }
 }
+
+#[test]
+fn a_character_that_a_piece_has_cut_is_not_ended_by_the_end() {
+    let mut pieces = [b"{\"a\":\"\xf0".to_vec(), b"\"}".to_vec()].into_iter();
+    let mut scanner = Scanner::new(|| pieces.next().unwrap_or_default());
+    assert_eq!(scanner.next_member(true), Ok(true));
+    assert_eq!(scanner.name(None), Ok(()));
+    assert_eq!(scanner.skip(), Ok(true));
+    assert_eq!(scanner.next_member(false), Ok(false));
+    assert_eq!(scanner.end(), Err(Wrong::Encoding));
+}
