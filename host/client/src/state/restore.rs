@@ -124,10 +124,12 @@ fn plan(
     let Some(present) = present else {
         // Whatever runs still remember of it, this follows.
         let last = versions.iter().filter_map(|version| version.serial).max().unwrap_or_default();
+        let next =
+            last.max(old_header.serial).checked_add(1).ok_or_else(|| failed("there is no higher serial".to_owned()))?;
         let (bytes, serial, note) = if old_header.encrypted {
             (old.clone(), old_header.serial, ENCRYPTED.to_owned())
         } else {
-            (with_serial(old, last + 1).map_err(failed)?.into(), last + 1, String::new())
+            (with_serial(old, next).map_err(failed)?.into(), next, String::new())
         };
         return Ok(Some(Plan { bytes, overwrite: None, serial, note }));
     };

@@ -83,7 +83,7 @@ pub struct Taken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRecorded {
     /// It made too many calls.
-    #[error("it made more than {MOST_CALLS} calls of the store")]
+    #[error("it made {MOST_CALLS} calls of the store or more")]
     Calls,
     /// It looked at older revisions, or at a list.
     #[error("it asked for the history of documents, which is not recorded")]

@@ -135,6 +135,9 @@ impl Walk<'_> {
     }
 
     fn structure<'b>(&mut self, byte: u8, after: &'b [u8]) -> &'b [u8] {
+        if byte != b':' {
+            self.field = None;
+        }
         match byte {
             b'{' => self.open.push(Some(true)),
             b'[' => self.open.push(None),
@@ -151,9 +154,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether a value that comes now is one that is told.
-    fn is_told(&self) -> bool {
-        self.open.len() == 1 && self.field.as_deref().is_some_and(|field| self.told.contains(&field))
+    /// Whether a value that comes now is one that is told. Another behind it is not the field's.
+    fn is_told(&mut self) -> bool {
+        let field = self.field.take();
+        self.open.len() == 1 && field.is_some_and(|field| self.told.contains(&field.as_str()))
     }
 
     /// A string, from behind its opening quote.
@@ -210,6 +214,7 @@ impl Walk<'_> {
 
     /// `true`, `false`, `null`; or what has no place in JSON.
     fn word<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        self.field = None;
         let ends =
             |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']' | b',' | b':') || byte.is_ascii_whitespace();
         let end = bytes.iter().position(ends).unwrap_or(bytes.len());
@@ -308,6 +313,10 @@ mod tests {
             r#"["hunter2\"#,
             "\u{fe}hunter2",
             "truehunter2",
+            r#"{"serial":1 "hunter2"}"#,
+            r#"{"lineage":"x"}["hunter2"]"#,
+            r#"{"lineage"}["hunter2"]"#,
+            r#"{"lineage":null"hunter2"}"#,
             "nullhunter2",
             r#"{"lineage" "hunter2"}"#,
             r#"hunter2{"lineage":"x"}"#,
