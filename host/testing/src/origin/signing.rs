@@ -1,14 +1,14 @@
-//! Throw-away OpenPGP keys: Ed25519, of version 4, with one user (RFC 9580).
+//! Throw-away OpenPGP keys: ECDSA on P-256, of version 4, with one user (RFC 9580). Terraform before 1.6 takes no Ed25519.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ring::digest;
 use ring::rand::SystemRandom;
-use ring::signature::{Ed25519KeyPair, KeyPair};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 
 /// Curve and algorithm, as key packets name them.
-const EDDSA: u8 = 22;
-const CURVE: [u8; 9] = [0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x0f, 0x01];
+const ECDSA: u8 = 19;
+const CURVE: [u8; 8] = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const SHA256: u8 = 8;
 /// Kinds of signatures: over bytes, and of a user by the user's key.
 const BINARY: u8 = 0x00;
@@ -19,7 +19,7 @@ const MADE: u32 = 1_600_000_000;
 
 /// A key that signs releases.
 pub struct Key {
-    pair: Ed25519KeyPair,
+    pair: EcdsaKeyPair,
     fingerprint: Vec<u8>,
     /// The public half in ASCII armour.
     pub public: String,
@@ -40,11 +40,12 @@ impl Key {
     /// If the machine has no random numbers.
     #[must_use]
     pub fn new() -> Self {
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).expect("random numbers");
-        let pair = Ed25519KeyPair::from_pkcs8(document.as_ref()).expect("a key pair");
-        let point = [&[0x40], pair.public_key().as_ref()].concat();
+        let (curve, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+        let document = EcdsaKeyPair::generate_pkcs8(curve, &random).expect("random numbers");
+        let pair = EcdsaKeyPair::from_pkcs8(curve, document.as_ref(), &random).expect("a key pair");
+        let point = pair.public_key().as_ref().to_vec();
         let made = MADE.to_be_bytes();
-        let body = [&[4], made.as_slice(), &[EDDSA, 9], &CURVE, &number(&point)].concat();
+        let body = [&[4], made.as_slice(), &[ECDSA, 8], &CURVE, &number(&point)].concat();
         let length = u16::try_from(body.len()).expect("a short key").to_be_bytes();
         let hashed = [&[0x99], length.as_slice(), &body].concat();
         let fingerprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &hashed).as_ref().to_vec();
@@ -69,11 +70,11 @@ impl Key {
         let made = MADE.to_be_bytes();
         let hashed = [&[5, 2], made.as_slice(), &[22, 33, 4], &self.fingerprint, more].concat();
         let length = u16::try_from(hashed.len()).expect("short subpackets").to_be_bytes();
-        let head = [&[4, kind, EDDSA, SHA256], length.as_slice(), &hashed].concat();
+        let head = [&[4, kind, ECDSA, SHA256], length.as_slice(), &hashed].concat();
         let end = u32::try_from(head.len()).expect("a short head").to_be_bytes();
         let message = [data, &head, &[4, 0xff], &end].concat();
         let digest = digest::digest(&digest::SHA256, &message);
-        let signature = self.pair.sign(digest.as_ref());
+        let signature = self.pair.sign(&SystemRandom::new(), &message).expect("random numbers");
         let (r, s) = signature.as_ref().split_at(32);
         let issuer = [&[9, 16], &self.fingerprint[12..]].concat();
         let body = [&head, [0, 10].as_slice(), &issuer, &digest.as_ref()[..2], &number(r), &number(s)].concat();
