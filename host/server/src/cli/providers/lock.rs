@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use clap::{Arg, ArgMatches, value_parser};
 use tofu_state_providers::cache::Cache;
 use tofu_state_providers::cli_config::{CliConfig, Environment};
 use tofu_state_providers::fetch::Fetcher;
@@ -13,6 +13,7 @@ use tofu_state_providers::lock::{self, Means, Request};
 use tofu_state_providers::sources::{FilesystemMirror, Installation, NetworkMirror, Source};
 use tofu_state_providers::{Platform, Style};
 
+use super::arguments::{self, flag};
 use super::progress::Bars;
 use super::{End, summary};
 use crate::cli::say;
@@ -72,40 +73,22 @@ Examples:
   tofu-state providers lock --upgrade environments/prod";
 
 pub(super) fn command() -> clap::Command {
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     clap::Command::new("lock")
         .about("Bring the lock files of many root modules up to date, for all platforms, each package fetched once")
         .long_about(HELP)
         .after_long_help(EXAMPLES)
-        .arg(
-            Arg::new("folders")
-                .value_name("DIR")
-                .num_args(1..)
-                .required(true)
-                .value_parser(value_parser!(PathBuf))
-                .help("Where to look for root modules"),
-        )
-        .arg(
-            Arg::new("platforms")
-                .long("platform")
-                .value_name("OS_ARCH")
-                .action(ArgAction::Append)
-                .value_parser(|text: &str| text.parse::<Platform>())
-                .help(format!(
-                    "A platform to lock for, such as linux_amd64; may be repeated. Without it: the platforms that a lock \
+        .arg(arguments::folders())
+        .arg(arguments::platforms().help(format!(
+            "A platform to lock for, such as linux_amd64; may be repeated. Without it: the platforms that a lock \
                      file has, or those in {PLATFORMS} (with commas), or this machine's"
-                )),
-        )
+        )))
         .arg(
-            Arg::new("style")
-                .long("style")
-                .value_parser(["tofu", "terraform"])
-                .help("Whose lock files to write. Without it: as the lock file that is there, else tofu"),
+            arguments::style().help("Whose lock files to write. Without it: as the lock file that is there, else tofu"),
         )
         .arg(flag("upgrade", "Select the newest versions that the constraints allow"))
         .arg(flag("check", "Write nothing; show what would be written, and end with status 1 if anything would"))
-        .arg(flag("shallow", "Leave out what called modules need: only the root modules' own files count"))
-        .arg(flag("json", "Print one JSON document instead of the summary"))
+        .arg(arguments::shallow())
+        .arg(arguments::json())
         .arg(
             flag("registry", "Ask the providers' registries, whatever provider_installation says")
                 .conflicts_with_all(["net-mirror", "fs-mirror"]),
@@ -136,14 +119,10 @@ pub(super) fn interpret(matches: &ArgMatches) -> Option<LockTask> {
     } else {
         Place::Configured
     };
-    let style = matches.get_one::<String>("style").map(|style| match style.as_str() {
-        "terraform" => Style::Terraform,
-        _ => Style::Tofu,
-    });
     Some(LockTask {
         folders: matches.get_many("folders")?.cloned().collect(),
         platforms: matches.get_many("platforms").unwrap_or_default().cloned().collect(),
-        style,
+        style: arguments::chosen_style(matches),
         upgrade: matches.get_flag("upgrade"),
         check: matches.get_flag("check"),
         shallow: matches.get_flag("shallow"),

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use clap::{Arg, ArgMatches, value_parser};
 use tofu_state_providers::bundle::{self, Report, Request};
 use tofu_state_providers::cache::Cache;
 use tofu_state_providers::cli_config::{CliConfig, Environment};
@@ -13,7 +13,7 @@ use tofu_state_providers::http::{Http, Patience};
 use tofu_state_providers::sources::{Installation, Source};
 use tofu_state_providers::{Platform, Style};
 
-use super::End;
+use super::{End, arguments};
 use crate::cli::say;
 
 /// How many archives are downloaded at once.
@@ -47,21 +47,13 @@ Providers come from where the CLI configuration says (provider_installation, hos
 Status 0: all is there. Status 1: something is missing, and was told. Status 2: it could not begin.";
 
 pub(super) fn command() -> clap::Command {
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     clap::Command::new("mirror")
         .about("Put the providers of many root modules into a folder, for places without a network")
         .long_about(HELP)
         .after_long_help(
             "Example:\n  tofu-state providers mirror --to /media/providers --platform linux_amd64 environments",
         )
-        .arg(
-            Arg::new("folders")
-                .value_name("DIR")
-                .num_args(1..)
-                .required(true)
-                .value_parser(value_parser!(PathBuf))
-                .help("Where to look for root modules"),
-        )
+        .arg(arguments::folders())
         .arg(
             Arg::new("to")
                 .long("to")
@@ -71,33 +63,22 @@ pub(super) fn command() -> clap::Command {
                 .help("The mirror's folder; it is made if it is missing"),
         )
         .arg(
-            Arg::new("platforms")
-                .long("platform")
-                .value_name("OS_ARCH")
-                .action(ArgAction::Append)
-                .value_parser(|text: &str| text.parse::<Platform>())
-                .help("A platform, such as linux_amd64; may be repeated. Without it: this machine's"),
+            arguments::platforms().help("A platform, such as linux_amd64; may be repeated. Without it: this machine's"),
         )
         .arg(
-            Arg::new("style")
-                .long("style")
-                .value_parser(["tofu", "terraform"])
+            arguments::style()
                 .help("Whose defaults hold for providers without a host. Without it: as a lock file shows, else tofu"),
         )
-        .arg(flag("shallow", "Leave out what called modules need: only the root modules' own files count"))
-        .arg(flag("json", "Print one JSON document instead of the summary"))
+        .arg(arguments::shallow())
+        .arg(arguments::json())
 }
 
 pub(super) fn interpret(matches: &ArgMatches) -> Option<MirrorTask> {
-    let style = matches.get_one::<String>("style").map(|style| match style.as_str() {
-        "terraform" => Style::Terraform,
-        _ => Style::Tofu,
-    });
     Some(MirrorTask {
         folders: matches.get_many("folders")?.cloned().collect(),
         to: matches.get_one::<PathBuf>("to")?.clone(),
         platforms: matches.get_many("platforms").unwrap_or_default().cloned().collect(),
-        style,
+        style: arguments::chosen_style(matches),
         shallow: matches.get_flag("shallow"),
         json: matches.get_flag("json"),
     })

@@ -1,5 +1,6 @@
 //! `tofu-state providers`: lock files and mirrors of providers, without a server.
 
+mod arguments;
 mod lock;
 mod mirror;
 mod progress;
