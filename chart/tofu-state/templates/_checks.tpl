@@ -44,7 +44,7 @@
 {{- if and (or (contains "oci://" .Values.policies.file) (hasPrefix "oci://" .Values.config.protocolComponent)) (not .Values.modules.cacheSize) }}
 {{- fail "a component is taken from a registry (oci://), but modules.cacheSize is empty: there would be no place to keep it; set it, such as 64Mi" }}
 {{- end }}
-{{- if and (or .Values.mirror.providers .Values.mirror.uploads) (or .Values.autoscaling.enabled (gt (.Values.replicaCount | int) 1)) }}
+{{- if and (include "tofu-state.mirrors" .) (or .Values.autoscaling.enabled (gt (.Values.replicaCount | int) 1)) }}
 {{- fail "a mirror keeps its packages, and the key of its links, in one folder: it needs replicaCount=1 and autoscaling.enabled=false; install the chart once more for the mirror, beside the release that keeps states" }}
 {{- end }}
 {{- if and .Values.mirror.uploads (not .Values.mirror.existingClaim) }}

@@ -86,7 +86,7 @@
 - name: OCI_CACERT
   value: /etc/tofu-state/registry-ca/ca.crt
 {{- end }}
-{{- if or .Values.mirror.providers .Values.mirror.uploads }}
+{{- if include "tofu-state.mirrors" . }}
 - name: MIRROR_DIR
   value: /var/lib/tofu-state-mirror
 {{- include "tofu-state.variable" (list "MIRROR_PROVIDERS" (join "," .Values.mirror.providers)) }}

@@ -90,3 +90,8 @@ app.kubernetes.io/component: test
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" }}
 {{- $port | default (ternary "443" "80" (eq $url.scheme "https")) }}
 {{- end }}
+
+{{/* Whether it mirrors providers: a text, or nothing. */}}
+{{- define "tofu-state.mirrors" -}}
+{{- if or .Values.mirror.providers .Values.mirror.uploads }}yes{{ end }}
+{{- end }}

@@ -54,7 +54,7 @@ single files: a file mounted by `subPath` does not follow its secret.
 - name: cache
   mountPath: /var/cache/tofu-state
 {{- end }}
-{{- if or .Values.mirror.providers .Values.mirror.uploads }}
+{{- if include "tofu-state.mirrors" . }}
 - name: mirror-packages
   mountPath: /var/lib/tofu-state-mirror
 {{- if .Values.mirror.cliConfigSecret }}
@@ -160,7 +160,7 @@ single files: a file mounted by `subPath` does not follow its secret.
   emptyDir:
     sizeLimit: {{ . }}
 {{- end }}
-{{- if or .Values.mirror.providers .Values.mirror.uploads }}
+{{- if include "tofu-state.mirrors" . }}
 - name: mirror-packages
 {{- if .Values.mirror.existingClaim }}
   persistentVolumeClaim:

@@ -1,3 +1,5 @@
+//! Settings from flags and variables.
+
 use super::*;
 
 fn read(flags: &Flags, variables: &[(&str, &str)]) -> Result<Settings, Error> {

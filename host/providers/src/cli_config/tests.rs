@@ -1,3 +1,5 @@
+//! The CLI configuration as the CLIs read it.
+
 use std::path::Path;
 
 use secrecy::ExposeSecret;

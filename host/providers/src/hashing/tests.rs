@@ -1,3 +1,5 @@
+//! Hashes of packages, against known ones.
+
 use std::io::Write;
 
 use tempfile::TempDir;
