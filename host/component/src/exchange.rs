@@ -13,6 +13,7 @@ use crate::policies::{Chain, Review};
 use crate::{Caller, Event, Rights, Settings, TraceContext};
 
 /// One HTTP request, already let in, its body read.
+#[derive(Clone)]
 pub struct Request {
     /// The method as it was sent.
     pub method: String,

@@ -2,6 +2,8 @@
 //!
 //! Serving a request needs none of it.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -14,6 +16,18 @@ pub enum Child {
     Document(String),
     /// A folder, which holds documents or folders.
     Folder(String),
+}
+
+/// What of `keys` lies directly below a prefix: a folder's key with its `/`, or nothing for the top.
+pub fn below<'a>(keys: impl IntoIterator<Item = &'a Key>, prefix: &str) -> Vec<Child> {
+    let names = keys.into_iter().filter_map(|key| key.as_str().strip_prefix(prefix));
+    let children: BTreeSet<Child> = names
+        .map(|name| match name.split_once('/') {
+            Some((folder, _)) => Child::Folder(folder.to_owned()),
+            None => Child::Document(name.to_owned()),
+        })
+        .collect();
+    children.into_iter().collect()
 }
 
 /// A store that can be listed and that tells which revisions it keeps. What it answers is as current as

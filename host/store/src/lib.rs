@@ -62,6 +62,18 @@ pub enum Slot {
     Removed(Revision),
 }
 
+impl Slot {
+    /// The newest revision; 0: never written.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        match self {
+            Self::Absent => 0,
+            Self::Entry(entry) => entry.revision,
+            Self::Removed(revision) => *revision,
+        }
+    }
+}
+
 /// What was last seen of a document, without its content.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Remembered {
@@ -142,6 +154,20 @@ impl Error {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Sealed | Self::Timeout)
+    }
+
+    /// Its name in `wit/store.wit`: one word.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Sealed => "sealed",
+            Self::Denied(_) => "denied",
+            Self::TooLarge(_) => "too-large",
+            Self::Timeout => "timeout",
+            Self::Corrupt(_) => "corrupt",
+            Self::OutOfSpace(_) => "out-of-space",
+        }
     }
 }
 

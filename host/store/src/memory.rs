@@ -1,11 +1,11 @@
 //! Documents in memory: for tests, exploration and benchmarks. Nothing survives the process.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::history::{Child, History};
+use crate::history::{self, Child, History};
 use crate::{Entry, Error, Health, Key, Outcome, Retention, Revision, Slot, Store, Write};
 
 /// A store in memory.
@@ -49,7 +49,7 @@ impl Memory {
     /// What [`Store::put_cas`] does, without a future.
     pub fn put_cas_now(&self, key: &Key, write: Write) -> Outcome {
         let mut documents = self.documents();
-        let revision = documents.get(key).map_or(0, |document| revision_of(&document.newest));
+        let revision = documents.get(key).map_or(0, |document| document.newest.revision());
         if revision != write.expected {
             return Outcome::Conflict;
         }
@@ -93,14 +93,6 @@ impl Memory {
     }
 }
 
-fn revision_of(slot: &Slot) -> Revision {
-    match slot {
-        Slot::Absent => 0,
-        Slot::Entry(entry) => entry.revision,
-        Slot::Removed(revision) => *revision,
-    }
-}
-
 #[async_trait]
 impl Store for Memory {
     async fn get(&self, key: &Key) -> Result<Slot, Error> {
@@ -128,15 +120,7 @@ impl Store for Memory {
 impl Memory {
     /// What lies directly below, by the beginning that its keys share.
     fn below(&self, below: &str) -> Vec<Child> {
-        let documents = self.documents();
-        let names = documents.keys().filter_map(|key| key.as_str().strip_prefix(below));
-        let children: BTreeSet<Child> = names
-            .map(|name| match name.split_once('/') {
-                Some((folder, _)) => Child::Folder(folder.to_owned()),
-                None => Child::Document(name.to_owned()),
-            })
-            .collect();
-        children.into_iter().collect()
+        history::below(self.documents().keys(), below)
     }
 }
 
@@ -152,14 +136,14 @@ impl History for Memory {
 
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
         Ok(self.documents().get(key).map_or_else(Vec::new, |document| {
-            document.older.iter().map(|entry| entry.revision).chain([revision_of(&document.newest)]).collect()
+            document.older.iter().map(|entry| entry.revision).chain([document.newest.revision()]).collect()
         }))
     }
 
     async fn revision(&self, key: &Key, revision: Revision) -> Result<Slot, Error> {
         let documents = self.documents();
         let Some(document) = documents.get(key) else { return Ok(Slot::Absent) };
-        if revision_of(&document.newest) == revision {
+        if document.newest.revision() == revision {
             return Ok(document.newest.clone());
         }
         let older = document.older.iter().find(|entry| entry.revision == revision);

@@ -33,7 +33,7 @@ impl Recorder {
     pub fn begin(&self, request: &Request, component: &str) -> Taking {
         Taking {
             recorder: self.clone(),
-            request: copy(request),
+            request: request.clone(),
             component: component.to_owned(),
             calls: Arc::default(),
             has_asked_history: Arc::default(),
@@ -111,21 +111,6 @@ impl Taken {
             return Err(NotRecorded::Bytes);
         }
         Ok(telling::told(&self.recorder.0, &self.request, &self.component, &self.calls, &self.reply))
-    }
-}
-
-fn copy(request: &Request) -> Request {
-    Request {
-        method: request.method.clone(),
-        path: request.path.clone(),
-        query: request.query.clone(),
-        headers: request.headers.clone(),
-        body: request.body.clone(),
-        caller: request.caller.clone(),
-        received: request.received,
-        settings: request.settings,
-        trace: request.trace.clone(),
-        request_id: request.request_id.clone(),
     }
 }
 

@@ -158,7 +158,7 @@ impl Teller<'_> {
             RawAnswer::Put(Ok(Outcome::Written(revision))) => Answer::Written(*revision),
             RawAnswer::Put(Ok(Outcome::Conflict)) => Answer::Conflict,
             RawAnswer::Deleted(Ok(())) => Answer::Deleted,
-            RawAnswer::Put(Err(error)) | RawAnswer::Deleted(Err(error)) => Answer::Error(name(error).to_owned()),
+            RawAnswer::Put(Err(error)) | RawAnswer::Deleted(Err(error)) => Answer::Error(error.name().to_owned()),
         });
         Made { call, answer }
     }
@@ -170,7 +170,7 @@ impl Teller<'_> {
             Ok(Slot::Entry(Entry { revision, meta, content })) => {
                 Answer::Entry { revision: *revision, meta: self.meta(meta), content: self.bytes(content.as_ref()) }
             }
-            Err(error) => Answer::Error(name(error).to_owned()),
+            Err(error) => Answer::Error(error.name().to_owned()),
         }
     }
 
@@ -244,20 +244,7 @@ fn is_lock_info(bytes: &[u8]) -> bool {
     serde_json::from_slice::<Fields>(bytes).is_ok_and(|fields| fields.id.is_some() && fields.serial.is_none())
 }
 
-/// An error's name in `wit/store.wit`.
-fn name(error: &Error) -> &'static str {
-    match error {
-        Error::Unavailable(_) => "unavailable",
-        Error::Sealed => "sealed",
-        Error::Denied(_) => "denied",
-        Error::TooLarge(_) => "too-large",
-        Error::Timeout => "timeout",
-        Error::Corrupt(_) => "corrupt",
-        Error::OutOfSpace(_) => "out-of-space",
-    }
-}
-
-/// The error with that name; its text says where it comes from.
+/// The error with that [name](Error::name); its text says where it comes from.
 pub(super) fn error(name: &str) -> Error {
     let text = || "as recorded".to_owned();
     match name {

@@ -1,9 +1,9 @@
 //! The raw store at one moment, to be looked at: it answers at once and takes no write.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
-use tofu_state_store::history::{Child, History};
+use tofu_state_store::history::{self, Child, History};
 use tofu_state_store::{Entry, Error, Health, Key, Outcome, Revision, Slot, Store, Write};
 
 use super::contents::Contents;
@@ -36,14 +36,7 @@ impl Snapshot {
     }
 
     fn below(&self, below: &str) -> Vec<Child> {
-        let names = self.documents.keys().filter_map(|key| key.as_str().strip_prefix(below));
-        let children: BTreeSet<Child> = names
-            .map(|name| match name.split_once('/') {
-                Some((folder, _)) => Child::Folder(folder.to_owned()),
-                None => Child::Document(name.to_owned()),
-            })
-            .collect();
-        children.into_iter().collect()
+        history::below(self.documents.keys(), below)
     }
 }
 
@@ -81,22 +74,15 @@ impl History for Snapshot {
     }
 
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
-        let revision = |slot: &Slot| match slot {
-            Slot::Absent => 0,
-            Slot::Entry(entry) => entry.revision,
-            Slot::Removed(revision) => *revision,
-        };
         Ok(self.documents.get(key).map_or_else(Vec::new, |(newest, older)| {
-            older.iter().map(|entry| entry.revision).chain([revision(newest)]).collect()
+            older.iter().map(|entry| entry.revision).chain([newest.revision()]).collect()
         }))
     }
 
     async fn revision(&self, key: &Key, revision: Revision) -> Result<Slot, Error> {
         let Some((newest, older)) = self.documents.get(key) else { return Ok(Slot::Absent) };
-        match newest {
-            Slot::Entry(entry) if entry.revision == revision => return Ok(newest.clone()),
-            Slot::Removed(removed) if *removed == revision => return Ok(newest.clone()),
-            _ => {}
+        if newest.revision() == revision {
+            return Ok(newest.clone());
         }
         Ok(older.iter().find(|entry| entry.revision == revision).cloned().map_or(Slot::Absent, Slot::Entry))
     }

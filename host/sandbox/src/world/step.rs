@@ -7,7 +7,7 @@ use super::transition::{Actor, CallFault, Transition};
 use super::{Want, World};
 use crate::machine::execute::RawReply;
 use crate::machine::{NodeId, ReplyId};
-use crate::scenario::intent::{Kind, PathId};
+use crate::scenario::intent::{Intent, Kind, PathId};
 use crate::store::{Answer, Call, Failed, KeyId, Lesson};
 
 /// More calls than any request needs: one that makes them would go on for ever.
@@ -204,16 +204,11 @@ impl World {
     }
 
     /// The one who changed it sees it by itself: its flight is not in the state while it takes its step.
-    fn everybody_sees(&self, state: &mut State, path: u8, sight: super::history::Sight, by: Origin) {
-        for (client, of) in state.clients.iter_mut().enumerate() {
-            let Ok(client) = u8::try_from(client) else { continue };
-            let origin = Origin { client, at: of.at, attempt: of.attempt };
-            let Some(plan) = self.plan(origin) else { continue };
-            if of.phase == Phase::Waiting && plan.intent.path == path && origin != by {
-                of.flight.was_disturbed = true;
-                of.flight.see(&plan.intent, sight);
-            }
-        }
+    fn everybody_sees(&self, state: &mut State, path: PathId, sight: super::history::Sight, by: Origin) {
+        self.others_waiting(state, path, by, |intent, flight| {
+            flight.was_disturbed = true;
+            flight.see(intent, sight);
+        });
         for of in &mut state.strays {
             let Some(plan) = self.plan(of.origin) else { continue };
             if plan.intent.path == path && of.origin != by {
@@ -225,13 +220,20 @@ impl World {
 
     /// Whatever others write, seen or not, is a reason to refuse a write without a lock.
     fn writers_without_a_lock_may_lose(&self, state: &mut State, path: PathId, by: Origin) {
-        let without = |kind: &Kind| matches!(kind, Kind::Post { lock: None, .. } | Kind::Delete { lock: None });
+        self.others_waiting(state, path, by, |intent, flight| {
+            let is_without = matches!(intent.kind, Kind::Post { lock: None, .. } | Kind::Delete { lock: None });
+            flight.was_disturbed |= is_without;
+        });
+    }
+
+    /// The clients, other than that one, who wait for a reply about this path.
+    fn others_waiting(&self, state: &mut State, path: PathId, by: Origin, mut each: impl FnMut(&Intent, &mut Flight)) {
         for (client, of) in state.clients.iter_mut().enumerate() {
             let Ok(client) = u8::try_from(client) else { continue };
             let origin = Origin { client, at: of.at, attempt: of.attempt };
             let Some(plan) = self.plan(origin) else { continue };
-            if of.phase == Phase::Waiting && plan.intent.path == path && origin != by && without(&plan.intent.kind) {
-                of.flight.was_disturbed = true;
+            if of.phase == Phase::Waiting && plan.intent.path == path && origin != by {
+                each(&plan.intent, &mut of.flight);
             }
         }
     }

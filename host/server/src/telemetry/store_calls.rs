@@ -135,7 +135,7 @@ impl Store for Noted {
         underway.outcome = match &answer {
             Ok(Outcome::Written(_)) => "written",
             Ok(Outcome::Conflict) => "conflict",
-            Err(error) => word(error),
+            Err(error) => error.name(),
         };
         answer
     }
@@ -143,7 +143,7 @@ impl Store for Noted {
     async fn delete(&self, key: &Key) -> Result<(), Error> {
         let mut underway = self.begin("delete", key.as_str());
         let answer = underway.make(self.inner.delete(key)).await;
-        underway.outcome = answer.as_ref().map_or_else(word, |()| "deleted");
+        underway.outcome = answer.as_ref().map_or_else(Error::name, |()| "deleted");
         answer
     }
 
@@ -164,7 +164,7 @@ impl Store for Noted {
         let mut underway = self.begin("get-many", keys.first().map_or("", Key::as_str));
         let answers = underway.make(self.inner.get_many(keys)).await;
         let failed = answers.iter().find_map(|answer| answer.as_ref().err());
-        underway.outcome = failed.map_or("found", word);
+        underway.outcome = failed.map_or("found", Error::name);
         answers
     }
 }
@@ -180,21 +180,21 @@ impl History for Noted {
     async fn list(&self, folder: &Key) -> Result<Vec<Child>, Error> {
         let mut underway = self.begin("list", folder.as_str());
         let answer = underway.make(self.looked_back_in()?.list(folder)).await;
-        underway.outcome = answer.as_ref().map_or_else(word, |_| "found");
+        underway.outcome = answer.as_ref().map_or_else(Error::name, |_| "found");
         answer
     }
 
     async fn top(&self) -> Result<Vec<Child>, Error> {
         let mut underway = self.begin("list", "");
         let answer = underway.make(self.looked_back_in()?.top()).await;
-        underway.outcome = answer.as_ref().map_or_else(word, |_| "found");
+        underway.outcome = answer.as_ref().map_or_else(Error::name, |_| "found");
         answer
     }
 
     async fn revisions(&self, key: &Key) -> Result<Vec<Revision>, Error> {
         let mut underway = self.begin("revisions", key.as_str());
         let answer = underway.make(self.looked_back_in()?.revisions(key)).await;
-        underway.outcome = answer.as_ref().map_or_else(word, |_| "found");
+        underway.outcome = answer.as_ref().map_or_else(Error::name, |_| "found");
         answer
     }
 
@@ -218,7 +218,7 @@ fn found(answer: &Result<Slot, Error>) -> &'static str {
         Ok(Slot::Entry(_)) => "found",
         Ok(Slot::Absent) => "absent",
         Ok(Slot::Removed(_)) => "removed",
-        Err(error) => word(error),
+        Err(error) => error.name(),
     }
 }
 
@@ -226,20 +226,6 @@ fn found(answer: &Result<Slot, Error>) -> &'static str {
 #[must_use]
 pub fn is_failure(outcome: &str) -> bool {
     !matches!(outcome, "found" | "absent" | "removed" | "written" | "conflict" | "deleted")
-}
-
-/// An error as one word.
-#[must_use]
-pub fn word(error: &Error) -> &'static str {
-    match error {
-        Error::Unavailable(_) => "unavailable",
-        Error::Sealed => "sealed",
-        Error::Denied(_) => "denied",
-        Error::TooLarge(_) => "too-large",
-        Error::Timeout => "timeout",
-        Error::Corrupt(_) => "corrupt",
-        Error::OutOfSpace(_) => "out-of-space",
-    }
 }
 
 #[cfg(test)]
