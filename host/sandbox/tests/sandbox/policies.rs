@@ -1,7 +1,7 @@
 //! Policies in the sandbox, as the example shows it.
 
 #[allow(unreachable_pub, reason = "an example's main is seen by this test only")]
-#[path = "../examples/policy.rs"]
+#[path = "../../examples/policy.rs"]
 pub mod example;
 
 #[test]
