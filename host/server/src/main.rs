@@ -158,7 +158,7 @@ async fn start(
         config.audit.clone().map(|target| Audit::start(target, Arc::clone(&metrics))).transpose()?.unzip();
 
     // What is recorded.
-    let recordings = config.record.as_deref().map(recording_into).transpose()?;
+    let recordings = config.record.as_deref().map(|folder| recording_into(folder, &metrics)).transpose()?;
 
     // Who is let in.
     let (access, made) = callers(&config.callers)?;
@@ -354,11 +354,11 @@ async fn serve(running: Running, mut signals: Signals, reload_now: &watch::Sende
 }
 
 /// Records requests into this folder.
-fn recording_into(folder: &Path) -> Result<Arc<Recordings>, String> {
-    let recordings = Recordings::open(folder)
+fn recording_into(folder: &Path, metrics: &Arc<Metrics>) -> Result<Recordings, String> {
+    let recordings = Recordings::open(folder, Arc::clone(metrics))
         .map_err(|error| format!("{} {} cannot be used: {error}", settings::RECORD.name, folder.display()))?;
     tracing::warn!(folder = %folder.display(), "every request is recorded, without the texts of states");
-    Ok(Arc::new(recordings))
+    Ok(recordings)
 }
 
 /// The callers' tokens; and the one that was made, if so.

@@ -1,7 +1,8 @@
 //! The file: one JSON object, that people can read.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tofu_state_store::Revision;
+use tofu_state_store::{Retention, Revision};
 
 /// The format that this release writes and reads.
 pub(crate) const FORMAT: u32 = 1;
@@ -28,6 +29,54 @@ pub struct Recording {
     /// Contents that calls, request and reply name by their place here.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub contents: Vec<Content>,
+}
+
+/// A file that is no recording of this release's.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadableRecording {
+    /// It is not the JSON of one.
+    #[error("it is no recording: {0}")]
+    Form(#[from] serde_json::Error),
+    /// It is another release's.
+    #[error("its format is {0}, this release knows {FORMAT}")]
+    Format(u32),
+    /// It names a content that it does not have, or its time is none.
+    #[error("it is damaged: {0}")]
+    Damaged(&'static str),
+}
+
+impl Recording {
+    /// The content at this place.
+    pub(super) fn content(&self, place: usize) -> Option<Bytes> {
+        self.contents.get(place).map(|content| Bytes::from(content.text.clone()))
+    }
+
+    /// Whether a file says that it is a recording, of whichever format.
+    #[must_use]
+    pub fn is_one(file: &[u8]) -> bool {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        struct Format {
+            tofu_state_recording: Option<serde::de::IgnoredAny>,
+        }
+        serde_json::from_slice::<Format>(file).is_ok_and(|format| format.tofu_state_recording.is_some())
+    }
+
+    /// Reads a recording.
+    ///
+    /// # Errors
+    /// See [`UnreadableRecording`].
+    pub fn read(file: &[u8]) -> Result<Self, UnreadableRecording> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        struct Format {
+            tofu_state_recording: u32,
+        }
+        match serde_json::from_slice::<Format>(file)?.tofu_state_recording {
+            FORMAT => Ok(serde_json::from_slice(file)?),
+            other => Err(UnreadableRecording::Format(other)),
+        }
+    }
 }
 
 /// The request.
@@ -98,11 +147,38 @@ pub enum Call {
         content: Option<usize>,
         /// The revision that must be there.
         expected: Revision,
-        /// Whether older revisions stay.
-        keeps_history: bool,
+        /// Which older revisions stay.
+        retained: Retained,
     },
     /// A deletion.
     Delete(String),
+}
+
+/// Which older revisions of a document stay recoverable, see [`Retention`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Retained {
+    /// As many as the operator set.
+    History,
+    /// The same, and these are not worth their places any more.
+    Thinned {
+        /// The first of them.
+        first: Revision,
+        /// The last of them.
+        last: Revision,
+    },
+    /// None is needed.
+    Latest,
+}
+
+impl From<Retention> for Retained {
+    fn from(retention: Retention) -> Self {
+        match retention {
+            Retention::History => Self::History,
+            Retention::Thinned { first, last } => Self::Thinned { first, last },
+            Retention::Latest => Self::Latest,
+        }
+    }
 }
 
 /// The answer to a [`Call`].

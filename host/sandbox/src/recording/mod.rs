@@ -6,6 +6,7 @@
 //! another machine ([`replay`]): the same component, given the same answers, does the same again.
 
 mod format;
+mod notes;
 mod recorder;
 mod replay;
 mod secrecy;
@@ -13,6 +14,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 
-pub use format::{Answer, Asked, Call, Content, Made, Meta, Recording, Replied};
-pub use recorder::{NotRecorded, Recorder, Taken, Taking};
-pub use replay::{Replayed, UnreadableRecording};
+pub use format::{Answer, Asked, Call, Content, Made, Meta, Recording, Replied, Retained, UnreadableRecording};
+pub use notes::NotRecorded;
+pub use recorder::{Recorder, Taken, Taking};
+pub use replay::Replayed;

@@ -8,10 +8,10 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use serde_json::Value;
 use tofu_state_component::{CallerKind, ForceUnlock, Reply, ReplyBody, Request, Rights};
-use tofu_state_store::{Blob, Entry, Error, Outcome, Remembered, Retention, Slot, Write};
+use tofu_state_store::{Blob, Entry, Error, Outcome, Remembered, Slot, Write};
 
 use super::format::{Answer, Asked, Call, Content, FORMAT, Made, Meta, Recording, Replied};
-use super::recorder::{RawAnswer, RawCall, RawMade};
+use super::notes::{RawAnswer, RawCall, RawMade};
 use super::secrecy::Secrecy;
 
 /// Fields of a component's own documents that are told as they are; `info` is a LockInfo. See `design.md`, "Where
@@ -51,7 +51,7 @@ pub(super) fn told(
     calls: &[RawMade],
     reply: &Result<RawReply, String>,
 ) -> Recording {
-    let mut teller = Teller { secrecy, contents: Vec::new(), places: HashMap::new() };
+    let mut teller = Teller { secrecy, contents: Vec::new(), places: HashMap::new(), digested: HashMap::new() };
     let asked = teller.request(request);
     let calls = calls.iter().map(|made| teller.made(made)).collect();
     let (reply, failure) = match reply {
@@ -66,6 +66,8 @@ struct Teller<'a> {
     secrecy: &'a Secrecy,
     contents: Vec<Content>,
     places: HashMap<[u8; 32], usize>,
+    /// Places by where the bytes lie in memory. What is told is kept meanwhile, so no two lie in one place.
+    digested: HashMap<(usize, usize), usize>,
 }
 
 impl Teller<'_> {
@@ -127,8 +129,16 @@ impl Teller<'_> {
         place
     }
 
+    /// The same for bytes, whose digests have to be made, but not again for the same ones in the next call.
     fn bytes(&mut self, bytes: Option<&Bytes>) -> Option<usize> {
-        bytes.map(|bytes| self.content(&Blob::new(bytes.clone())))
+        let bytes = bytes?;
+        let address = (bytes.as_ptr().addr(), bytes.len());
+        if let Some(place) = self.digested.get(&address) {
+            return Some(*place);
+        }
+        let place = self.content(&Blob::new(bytes.clone()));
+        self.digested.insert(address, place);
+        Some(place)
     }
 
     fn made(&mut self, made: &RawMade) -> Made {
@@ -141,7 +151,7 @@ impl Teller<'_> {
                 meta: self.meta(meta),
                 content: self.bytes(content.as_ref()),
                 expected: *expected,
-                keeps_history: *retention == Retention::History,
+                retained: (*retention).into(),
             },
             RawCall::Delete(key) => Call::Delete(key.to_string()),
         };

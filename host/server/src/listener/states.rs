@@ -50,7 +50,7 @@ pub struct States {
     /// Who is told of requests.
     pub telemetry: Arc<Telemetry>,
     /// Who takes requests down, if anybody does.
-    pub recordings: Option<Arc<Recordings>>,
+    pub recordings: Option<Recordings>,
     /// The calls that run, also those whose callers went away.
     pub calls: TaskTracker,
 }
@@ -184,7 +184,7 @@ impl States {
             let (answered, times) = generation.parts.protocol.measured(request, around).await;
             record.called(times);
             if let Some((recordings, taking, tasks)) = taking {
-                recordings.keep(taking.ended(answered.as_ref()), &tasks);
+                recordings.keep(taking, answered.as_ref(), &tasks);
             }
             match answered {
                 Ok(reply) => answer(reply, &budget, record, &id).await,

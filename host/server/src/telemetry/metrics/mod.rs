@@ -11,6 +11,7 @@ mod locks;
 mod mirror;
 mod policies;
 mod process;
+mod recordings;
 mod requests;
 mod server;
 mod spans;
@@ -33,6 +34,7 @@ pub use locks::{HeldSince, LockMetrics};
 pub use mirror::MirrorMetrics;
 pub use policies::PolicyMetrics;
 pub use process::ProcessMetrics;
+pub use recordings::RecordingMetrics;
 pub use requests::RequestMetrics;
 pub use server::ServerMetrics;
 pub use spans::SpanMetrics;
@@ -61,6 +63,8 @@ pub struct Metrics {
     pub spans: SpanMetrics,
     /// Of the audit.
     pub audit: AuditMetrics,
+    /// Of recordings.
+    pub recordings: RecordingMetrics,
     /// Of the mirror of providers.
     pub mirror: MirrorMetrics,
     /// Of groups of states, if the operator wants them.
@@ -88,6 +92,7 @@ impl Metrics {
             policies: PolicyMetrics::new(&make)?,
             spans: SpanMetrics::new(&make)?,
             audit: AuditMetrics::new(&make)?,
+            recordings: RecordingMetrics::new(&make)?,
             mirror: MirrorMetrics::new(&make)?,
             groups: GroupMetrics::new(&make)?,
             server: ServerMetrics::new(&make)?,
