@@ -1,22 +1,20 @@
 //! The program: what happens at start and at the end, in order. Everything else is in the library.
 
-use std::io::{self, BufReader};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use tofu_state_client::settings::Settings;
-use tofu_state_client::state;
 use tofu_state_component::{Engine, Limits as CallLimits};
 use tofu_state_server::access::reload;
 use tofu_state_server::access::{Access, Tokens};
 use tofu_state_server::admin::Admin;
 use tofu_state_server::admin::commands::{self, Commands};
 use tofu_state_server::admin::socket::Socket;
-use tofu_state_server::cli::ask::Ask;
-use tofu_state_server::cli::{self, Command, Flags, Serve};
+use tofu_state_server::cli::exit::{self, fail};
+use tofu_state_server::cli::{self, Command, Serve};
 use tofu_state_server::config::{self, Callers, Config, ServeTls, settings};
 use tofu_state_server::following::Rhythm;
 use tofu_state_server::generations::control::Control;
@@ -51,38 +49,27 @@ const BEYOND_CALLS: Duration = Duration::from_secs(5);
 /// How long traces that were collected may take to be sent at the end.
 const FLUSH: Duration = Duration::from_secs(3);
 
-/// How long work that blocks is waited for when the server ends because of an error.
-const CLOSING: Duration = Duration::from_secs(1);
-
-/// The configuration is wrong (clap's own status for a wrong command line).
-const WRONG_CONFIGURATION: u8 = 2;
-
 fn main() -> ExitCode {
     match cli::parse() {
         Command::Serve(serve) => run_server(&serve),
-        Command::Healthcheck(flags) => healthcheck(&flags),
-        Command::Ask(asking) => ask(&asking),
-        Command::Policy(task) => policy(&task),
-        Command::Sandbox(task) => {
-            ExitCode::from(cli::sandbox::perform(&task, &mut io::stdout(), &mut io::stderr()).status())
-        }
-        Command::State(doing) => on_states(&doing),
-        Command::Transfer(doing) => transfer(&doing),
-        Command::Completions(shell) => {
-            cli::completions::print(shell, &mut io::stdout());
-            ExitCode::SUCCESS
-        }
-        Command::Providers(task) => providers(&task),
-        Command::TokenHash => token_hash(),
-        Command::BackupCreate(flags, to) => backup(&flags, |folder| cli::backup::create(folder, &to)),
-        Command::BackupRestore(flags, from) => backup(&flags, |folder| cli::backup::restore(folder, &from)),
+        Command::Healthcheck(flags) => exit::healthcheck(&flags),
+        Command::Ask(asking) => exit::ask(&asking),
+        Command::Policy(task) => exit::policy(&task),
+        Command::Sandbox(task) => exit::sandbox(&task),
+        Command::State(doing) => exit::state(&doing),
+        Command::Transfer(doing) => exit::transfer(&doing),
+        Command::Completions(shell) => exit::completions(shell),
+        Command::Providers(task) => exit::providers(&task),
+        Command::TokenHash => exit::token_hash(),
+        Command::BackupCreate(flags, to) => exit::backup(&flags, |folder| cli::backup::create(folder, &to)),
+        Command::BackupRestore(flags, from) => exit::backup(&flags, |folder| cli::backup::restore(folder, &from)),
     }
 }
 
 fn run_server(arguments: &Serve) -> ExitCode {
     let config = match arguments.flags.with_environment(|source| Config::read(source, &arguments.options)) {
         Ok(config) => config,
-        Err(mistakes) => return fail(&mistakes, WRONG_CONFIGURATION),
+        Err(mistakes) => return fail(&mistakes, exit::WRONG_CONFIGURATION),
     };
     if let Err(error) = logging::start(&config.logging) {
         return fail(&error, 1);
@@ -99,7 +86,7 @@ fn run_server(arguments: &Serve) -> ExitCode {
         }
         Err(what) => {
             // What hangs may hang for ever; the store is made to lose nothing then.
-            runtime.shutdown_timeout(CLOSING);
+            runtime.shutdown_timeout(exit::CLOSING);
             failed(&what)
         }
     }
@@ -396,113 +383,4 @@ fn call_limits(config: &Config) -> CallLimits {
 async fn engine(limits: CallLimits) -> Result<Engine, String> {
     let making = tokio::task::spawn_blocking(move || Engine::new(limits).map_err(|error| error.to_string()));
     making.await.unwrap_or_else(|error| Err(format!("there is no engine for components: {error}")))
-}
-
-fn ask(asking: &Ask) -> ExitCode {
-    ended(block_on(cli::ask::ask(asking, &mut io::stdout())))
-}
-
-/// For commands that wait for a server, and not for long.
-fn block_on<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| error.to_string())?;
-    let result = runtime.block_on(work);
-    // A question that was interrupted is still being asked.
-    runtime.shutdown_background();
-    result
-}
-
-fn healthcheck(flags: &Flags) -> ExitCode {
-    let admin = match flags.with_environment(config::admin_address) {
-        Ok(admin) => admin,
-        Err(mistakes) => return fail(&mistakes, WRONG_CONFIGURATION),
-    };
-    match block_on(cli::healthcheck::check(&admin)) {
-        Ok(said) => {
-            cli::say(&mut io::stdout(), &said);
-            ExitCode::SUCCESS
-        }
-        Err(what) => fail(&what, 1),
-    }
-}
-
-fn providers(task: &cli::providers::Task) -> ExitCode {
-    let runtime = match Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error, 1),
-    };
-    let (mut out, mut err) = (io::stdout(), io::stderr());
-    let end = runtime.block_on(async {
-        tokio::select! {
-            end = cli::providers::perform(task, &mut out, &mut err) => Some(end),
-            // So that what was being downloaded is thrown away.
-            _ = tokio::signal::ctrl_c() => None,
-        }
-    });
-    runtime.shutdown_timeout(CLOSING);
-    match end {
-        Some(cli::providers::End::Good) => ExitCode::SUCCESS,
-        Some(cli::providers::End::Bad) => ExitCode::FAILURE,
-        Some(cli::providers::End::Wrong) => ExitCode::from(WRONG_CONFIGURATION),
-        None => fail(&"interrupted", 1),
-    }
-}
-
-fn policy(task: &cli::policy::Task) -> ExitCode {
-    if cli::policy::perform(task, &mut io::stdout(), &mut io::stderr()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn backup(flags: &Flags, work: impl FnOnce(&Path) -> Result<String, String>) -> ExitCode {
-    let folder = match flags.with_environment(config::data_dir) {
-        Ok(folder) => folder,
-        Err(mistakes) => return fail(&mistakes, WRONG_CONFIGURATION),
-    };
-    match work(&folder) {
-        Ok(said) => {
-            cli::say(&mut io::stdout(), &said);
-            ExitCode::SUCCESS
-        }
-        Err(what) => fail(&what, 1),
-    }
-}
-
-fn on_states(doing: &cli::state::Doing) -> ExitCode {
-    let settings = match Settings::read(&doing.server, &|name| std::env::var_os(name)) {
-        Ok(settings) => settings,
-        Err(error) => return fail(&error, WRONG_CONFIGURATION),
-    };
-    let mut context =
-        state::Context { settings: &settings, answers: doing.answers, json: doing.json, out: io::stdout() };
-    ended(block_on(async { state::perform(&doing.task, &mut context).await.map_err(|error| error.to_string()) }))
-}
-
-fn transfer(doing: &cli::transfer::Doing) -> ExitCode {
-    let settings = match Settings::read(&doing.server, &|name| std::env::var_os(name)) {
-        Ok(settings) => settings,
-        Err(error) => return fail(&error, WRONG_CONFIGURATION),
-    };
-    ended(block_on(async {
-        cli::transfer::perform(doing, &settings, &mut io::stdout()).await.map_err(|error| error.to_string())
-    }))
-}
-
-/// The exit code of a command that says itself what it has done.
-fn ended(result: Result<(), String>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(what) => fail(&what, 1),
-    }
-}
-
-fn token_hash() -> ExitCode {
-    match cli::token::hash(&mut BufReader::new(io::stdin()), &mut io::stdout()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(what) => fail(&what, 1),
-    }
-}
-
-/// Before there is a log, mistakes go to standard error.
-fn fail(what: &dyn std::fmt::Display, status: u8) -> ExitCode {
-    cli::say(&mut io::stderr(), &format!("tofu-state: {what}"));
-    ExitCode::from(status)
 }

@@ -4,6 +4,7 @@ pub mod address_file;
 pub mod ask;
 pub mod backup;
 pub mod completions;
+pub mod exit;
 pub mod first_token;
 pub mod healthcheck;
 pub mod policy;

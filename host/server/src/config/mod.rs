@@ -1,31 +1,28 @@
 //! The configuration: every setting read and checked before the first mistake is reported, so that one
 //! start shows them all. Nothing is opened or connected to here.
 
+mod access;
 pub mod file;
 mod mirror;
 pub mod mistakes;
+mod modules;
 pub mod settings;
 pub mod source;
 mod store;
 mod traces;
 pub mod values;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use time::OffsetDateTime;
 use tofu_state_component::{ForceUnlock, Settings};
 
-use crate::access::sources::Sources as TokenSources;
-use crate::access::tokens::Tokens;
-use crate::generations::signature::Key;
-use crate::generations::source::{Place, ProtocolSource, Sources};
-use crate::oci;
-use crate::policies::PolicyFile;
+use crate::generations::source::Sources;
 use crate::telemetry::audit::{Rotation, Target};
-use crate::tls;
+pub use access::{Callers, ServeTls};
 pub use mirror::MirrorConfig;
 pub use mistakes::{Mistake, Mistakes, Wrong};
+pub use modules::policy_sources;
 use source::Reading;
 pub use source::{Secret, Source};
 pub use store::{OpenBao, StoreChoice};
@@ -39,8 +36,6 @@ const SHORTEST_LOCK_TTL: Duration = Duration::from_secs(10 * 60);
 const LONGEST_LOCK_TTL: Duration = Duration::from_secs(366 * 24 * 3600);
 /// The longest `STORE_WAIT`: proxies and people give up before.
 const LONGEST_STORE_WAIT: Duration = Duration::from_secs(120);
-/// A shared token shorter than this can be guessed.
-const SHORT_TOKEN: usize = 16;
 /// The least `MAX_STATE_BYTES` and `MAX_BODY_MEMORY`: a lock's body must fit.
 const LEAST_BODY: u64 = 64 * 1024;
 /// The largest `MAX_STATE_BYTES`: a call may hold 512 MiB (`host/component`), and holds two states at
@@ -97,24 +92,6 @@ pub struct Config {
     pub traces: Option<Traces>,
 }
 
-/// Where the callers' tokens come from.
-#[derive(Debug)]
-pub enum Callers {
-    /// From the configuration, where they can change, and as they are at the moment.
-    Configured(TokenSources, Tokens),
-    /// A shared token is made in this folder, `DATA_DIR` (`--make-token`).
-    Make(PathBuf),
-}
-
-/// Certificate and key.
-#[derive(Debug)]
-pub struct ServeTls {
-    /// Where they lie, and can change.
-    pub files: tls::Files,
-    /// As they are at the moment.
-    pub pair: tls::Pair,
-}
-
 /// How and what to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Logging {
@@ -142,17 +119,17 @@ impl Config {
         let mut reading = Reading::new(source);
         let r = &mut reading;
 
-        let listen = listen(r, options);
+        let listen = access::listen(r, options);
         let admin = r.value(&settings::ADMIN_ADDR, values::bind);
         let tls_terminated = r.value(&settings::TLS_TERMINATED, values::boolean);
-        let tls = serve_tls(r);
+        let tls = access::tls(r);
         let store = store::choice(r);
         let store_wait =
             r.value(&settings::STORE_WAIT, |text| values::duration(text, Duration::ZERO, LONGEST_STORE_WAIT));
         let keep_versions = r.value(&settings::KEEP_VERSIONS, |text| values::number(text, 1, 1_000_000));
-        let callers = callers(r, options, listen.as_ref());
+        let callers = access::callers(r, options, listen.as_ref());
         let admin_socket = r.value(&settings::ADMIN_SOCKET, values::path);
-        let sources = sources(r);
+        let sources = modules::sources(r);
         let max_state_bytes = r.value(&settings::MAX_STATE_BYTES, |text| values::size(text, LEAST_BODY, LARGEST_STATE));
         let max_body_memory = r.value(&settings::MAX_BODY_MEMORY, |text| values::size(text, LEAST_BODY, u64::MAX));
         let protocol = protocol(r);
@@ -236,165 +213,6 @@ pub fn data_dir(source: &Source<'_>) -> Result<PathBuf, Mistakes> {
     match reading.value(&settings::DATA_DIR, values::path) {
         Some(folder) => Ok(folder),
         None => Err(reading.mistakes()),
-    }
-}
-
-/// The policy file at `path` and what modules may come from, for `policy check`.
-///
-/// # Errors
-/// All mistakes at once.
-pub fn policy_sources(source: &Source<'_>, path: &Path) -> Result<Sources, Mistakes> {
-    let mut reading = Reading::new(source);
-    match modules(&mut reading) {
-        Some((registries, key)) if reading.is_clean() => {
-            Ok(Sources { protocol: ProtocolSource::BuiltIn, policies: Some(path.to_owned()), registries, key })
-        }
-        _ => Err(reading.mistakes()),
-    }
-}
-
-/// With a token just made, only this machine may connect: so that is the default then.
-fn listen(r: &mut Reading<'_>, options: &Options) -> Option<Bind> {
-    if options.make_token && r.given(&settings::LISTEN_ADDR).is_none() {
-        return Some(Bind { host: Some("127.0.0.1".to_owned()), port: 8080 });
-    }
-    r.value(&settings::LISTEN_ADDR, values::bind)
-}
-
-fn callers(r: &mut Reading<'_>, options: &Options, listen: Option<&Bind>) -> Option<Callers> {
-    let token_given = [settings::API_TOKEN.name.to_owned(), settings::API_TOKEN.file_variable()]
-        .iter()
-        .any(|name| r.variable(name).is_some());
-    let file_given = r.given(&settings::TOKENS_FILE).is_some();
-    if options.make_token {
-        if token_given || file_given {
-            let wrong = Wrong::new("a token is configured already", "leave --make-token out, or the tokens");
-            r.mistake("--make-token", None, wrong);
-            return None;
-        }
-        if listen.is_some_and(|listen| !listen.is_loopback()) {
-            let wrong = Wrong::new(
-                "LISTEN_ADDR can be reached from other machines",
-                "listen on 127.0.0.1 or [::1], or configure a token of your own",
-            );
-            r.mistake("--make-token", None, wrong);
-            return None;
-        }
-        return r.value(&settings::DATA_DIR, values::path).map(Callers::Make);
-    }
-    if !token_given && !file_given {
-        let wrong = Wrong::new(
-            "neither it nor TOKENS_FILE is set, and the server does not serve states to everybody",
-            "set one of them, for instance API_TOKEN to what `openssl rand -hex 32` prints",
-        );
-        r.mistake(settings::API_TOKEN.name, None, wrong);
-        return None;
-    }
-    let shared = r.secret(&settings::API_TOKEN);
-    if let Some(secret) = &shared
-        && secrecy::ExposeSecret::expose_secret(&secret.value).len() < SHORT_TOKEN
-    {
-        r.warnings.push(format!("API_TOKEN has fewer than {SHORT_TOKEN} characters and can be guessed"));
-    }
-    let tokens_file = r.value(&settings::TOKENS_FILE, values::path);
-    let sources = TokenSources { shared, tokens_file };
-    match sources.read() {
-        Ok(tokens) => {
-            let expired: Vec<_> = tokens.expired(OffsetDateTime::now_utc()).collect();
-            if !expired.is_empty() {
-                r.warnings
-                    .push(format!("TOKENS_FILE has expired entries, which let nobody in: {}", expired.join(", ")));
-            }
-            Some(Callers::Configured(sources, tokens))
-        }
-        Err(mistakes) => {
-            mistakes.into_iter().for_each(|mistake| r.mistake(&mistake.setting, mistake.value, mistake.wrong));
-            None
-        }
-    }
-}
-
-fn serve_tls(r: &mut Reading<'_>) -> Option<ServeTls> {
-    let certificate = r.value(&settings::TLS_CERT_FILE, values::path);
-    let key = r.value(&settings::TLS_KEY_FILE, values::path);
-    let (certificate, key) = match (certificate, key) {
-        (None, None) => return None,
-        (Some(certificate), Some(key)) => (certificate, key),
-        (certificate, _) => {
-            let (missing, given) = match certificate {
-                Some(_) => (&settings::TLS_KEY_FILE, &settings::TLS_CERT_FILE),
-                None => (&settings::TLS_CERT_FILE, &settings::TLS_KEY_FILE),
-            };
-            let wrong = Wrong::new(format!("not set, but {} is", given.name), "set both or neither");
-            r.mistake(missing.name, None, wrong);
-            return None;
-        }
-    };
-    let files = tls::Files { certificate, key };
-    match tls::Pair::read(&files) {
-        Ok(pair) => {
-            let now = OffsetDateTime::now_utc();
-            if !pair.is_valid(now) {
-                r.warnings.push(format!("TLS_CERT_FILE: {}: clients will refuse it", pair.validity(now)));
-            }
-            Some(ServeTls { files, pair })
-        }
-        Err(mistakes) => {
-            mistakes.into_iter().for_each(|mistake| r.mistake(&mistake.setting, mistake.value, mistake.wrong));
-            None
-        }
-    }
-}
-
-fn sources(r: &mut Reading<'_>) -> Option<Sources> {
-    let protocol = component(r);
-    let modules = modules(r);
-    let policies = policies(r);
-    let (registries, key) = modules?;
-    Some(Sources { protocol, policies, registries, key })
-}
-
-/// How registries are reached, and who signs what comes from anywhere.
-fn modules(r: &mut Reading<'_>) -> Option<(oci::Settings, Option<Key>)> {
-    let cache = r.value(&settings::MODULE_CACHE_DIR, values::path);
-    let credentials = r.value(&settings::OCI_CREDENTIALS_FILE, values::path);
-    let ca = r.value(&settings::OCI_CACERT, values::path);
-    let key = r.value(&settings::MODULE_PUBLIC_KEY, |text| {
-        text.parse::<Key>()
-            .map_err(|error| Wrong::new(error.to_string(), "write the second line of the .pub file that minisign made"))
-    });
-    Some((oci::Settings { cache: cache?, credentials, ca }, key))
-}
-
-fn component(r: &mut Reading<'_>) -> ProtocolSource {
-    let named_in = r.value(&settings::PROTOCOL_COMPONENT_FILE, values::path);
-    if r.given(&settings::PROTOCOL_COMPONENT).is_none() {
-        return named_in.map_or(ProtocolSource::BuiltIn, ProtocolSource::NamedIn);
-    }
-    if named_in.is_some() {
-        let wrong = Wrong::new("PROTOCOL_COMPONENT_FILE is set too", "set one of the two");
-        r.mistake(settings::PROTOCOL_COMPONENT.name, None, wrong);
-    }
-    let pinned = r.value(&settings::PROTOCOL_COMPONENT, |text| {
-        text.parse::<Place>()
-            .map_err(|error| Wrong::new(error.to_string(), "write `PATH@sha256:` and 64 hexadecimal digits"))
-    });
-    pinned.map_or(ProtocolSource::BuiltIn, ProtocolSource::Pinned)
-}
-
-/// The file is read when the server starts; here so that its mistakes are told with all others.
-fn policies(r: &mut Reading<'_>) -> Option<PathBuf> {
-    r.given(&settings::POLICY_FILE)?;
-    let path = r.value(&settings::POLICY_FILE, values::path)?;
-    match PolicyFile::read(&path) {
-        Ok(_) => Some(path),
-        Err(mistakes) => {
-            for what in mistakes {
-                let wrong = Wrong::new(what, "correct it");
-                r.mistake(settings::POLICY_FILE.name, Some(path.display().to_string()), wrong);
-            }
-            None
-        }
     }
 }
 
