@@ -25,6 +25,7 @@ run: setup ## Serves on the embedded store, with a token made for you, and print
 	cargo run -p tofu-state -- serve --store embedded --make-token
 
 test: setup peers policy-example ## Sets up and runs all tests
+	CGO_ENABLED=0 go -C tools/historycheck test ./... # what the tests' checker of histories finds, it finds rightly
 	cargo test --workspace
 
 .PHONY: policy-example

@@ -123,18 +123,19 @@ struct ErrorBody<'a> {
     error: ErrorFields<'a>,
 }
 
-#[derive(Serialize)]
-struct ErrorFields<'a> {
-    code: &'static str,
-    message: &'a str,
-    request_id: &'a str,
+/// What the body of an error says under `error`.
+#[derive(Default, Serialize)]
+pub(crate) struct ErrorFields<'a> {
+    pub(crate) code: &'static str,
+    pub(crate) message: &'a str,
+    pub(crate) request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<&'a str>,
+    pub(crate) policy: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
+    pub(crate) reason: Option<&'a str>,
     /// The key under which a refused state is kept aside.
     #[serde(skip_serializing_if = "Option::is_none")]
-    quarantined: Option<&'a str>,
+    pub(crate) quarantined: Option<&'a str>,
 }
 
 /// An answer without a body.
@@ -153,6 +154,11 @@ pub fn lock_info<B>(status: u16, info: &str) -> Reply<B> {
 #[must_use]
 pub fn state<B>(state: B, content_md5: String) -> Reply<B> {
     Reply { status: 200, headers: vec![json_type(), ("content-md5", content_md5)], body: Body::Blob(state) }
+}
+
+/// An answer with what an error says.
+pub(crate) fn told<B>(status: u16, error: &impl Serialize) -> Reply<B> {
+    Reply { status, headers: vec![json_type()], body: Body::Bytes(serde_json::to_vec(error).unwrap_or_default()) }
 }
 
 fn json_type() -> (&'static str, String) {
@@ -199,16 +205,15 @@ impl Refusal {
         };
         let policy = denial.map(|denial| denial.policy.as_str());
         let reason = denial.map(|denial| denial.reason.as_str());
-        let body =
-            ErrorBody { error: ErrorFields { code, message: &message, request_id, policy, reason, quarantined } };
-        let mut headers = vec![json_type()];
+        let error = ErrorFields { code, message: &message, request_id, policy, reason, quarantined };
+        let mut reply = told(status, &ErrorBody { error });
         if status == 503 {
-            headers.push(("retry-after", RETRY_AFTER.to_owned()));
+            reply.headers.push(("retry-after", RETRY_AFTER.to_owned()));
         }
         if let Self::MethodNotAllowed(allowed) = self {
-            headers.push(("allow", allowed.to_owned()));
+            reply.headers.push(("allow", allowed.to_owned()));
         }
-        Reply { status, headers, body: Body::Bytes(serde_json::to_vec(&body).unwrap_or_default()) }
+        reply
     }
 
     /// Status, stable code, and a sentence for a person.

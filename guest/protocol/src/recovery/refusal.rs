@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::views::LockView;
 use crate::archive::Trouble;
-use crate::exchange::{Body, Reply, Request};
+use crate::exchange::{Reply, Request};
 use crate::outside::{Revision, StoreError};
-use crate::reply::Refusal;
+use crate::reply::{self, ErrorFields, Refusal};
 
 /// Why.
 #[derive(Debug)]
@@ -77,8 +77,9 @@ impl Refused {
         };
         let policy = denial.as_ref().map(|denial| denial.policy.as_str());
         let reason = denial.as_ref().map(|denial| denial.reason.as_str());
-        let error = Fields { code, message: &message, request_id: &request.request_id, policy, reason };
-        let mut reply = reply(status, &Told { error, lock });
+        let request_id = &request.request_id;
+        let error = ErrorFields { code, message: &message, request_id, policy, reason, ..ErrorFields::default() };
+        let mut reply = reply::told(status, &Told { error, lock });
         if status == 503 {
             reply.headers.push(("retry-after", "1".to_owned()));
         }
@@ -122,23 +123,7 @@ impl Refused {
 
 #[derive(Serialize)]
 struct Told<'a> {
-    error: Fields<'a>,
+    error: ErrorFields<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lock: Option<LockView>,
-}
-
-#[derive(Serialize)]
-struct Fields<'a> {
-    code: &'static str,
-    message: &'a str,
-    request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-}
-
-fn reply<B>(status: u16, told: &Told<'_>) -> Reply<B> {
-    let body = Body::Bytes(serde_json::to_vec(told).unwrap_or_default());
-    Reply { status, headers: vec![("content-type", "application/json".to_owned())], body }
 }

@@ -4,17 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
-use tofu_state_providers::cli_config::{CliConfig, Environment, Pattern};
+use tofu_state_providers::Style;
+use tofu_state_providers::cli_config::{CliConfig, Pattern};
 use tofu_state_providers::fetch::Fetched;
 use tofu_state_providers::hashing::Sha256Sum;
 use tofu_state_providers::http::{Http, Patience};
 use tofu_state_providers::mirror::{Mirror, Record, Settings};
-use tofu_state_providers::{Address, Platform, Style, Version};
 use tofu_state_testing::origin::Origin;
 use tofu_state_testing::process::eventually;
 
-pub(crate) const NULL: &str = "registry.terraform.io/hashicorp/null";
+use crate::shared;
+pub(crate) use crate::shared::{NULL, address, platform, version};
+
 pub(crate) const OURS: &str = "providers.example/acme/web";
 
 /// How long a test waits for what must happen.
@@ -31,11 +32,7 @@ pub(crate) fn http() -> Http {
 }
 
 pub(crate) fn config(origin: &Origin) -> Arc<CliConfig> {
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("cli.tfrc");
-    std::fs::write(&file, origin.cli_config()).unwrap();
-    let environment = Environment::new([("TF_CLI_CONFIG_FILE", file.to_str().unwrap())], folder.path().to_owned());
-    Arc::new(CliConfig::load(Style::Terraform, environment).unwrap())
+    shared::config(&origin.cli_config())
 }
 
 pub(crate) fn settings(folder: &Path) -> Settings {
@@ -68,16 +65,4 @@ pub(crate) fn uploaded(mirror: &Mirror, from: &Path) -> Fetched {
     let file = tempfile::NamedTempFile::new_in(mirror.incoming()).unwrap();
     let bytes = std::fs::copy(from, file.path()).unwrap();
     Fetched { file, sha256: Sha256Sum::of_file(from).unwrap(), bytes }
-}
-
-pub(crate) fn address(text: &str) -> Address {
-    Address::parse(text, Style::Terraform).unwrap()
-}
-
-pub(crate) fn version(text: &str) -> Version {
-    text.parse().unwrap()
-}
-
-pub(crate) fn platform(text: &str) -> Platform {
-    text.parse().unwrap()
 }

@@ -11,4 +11,6 @@ mod bundle;
 mod common;
 mod hostile;
 mod pulling;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod uploads;

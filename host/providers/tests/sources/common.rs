@@ -1,18 +1,15 @@
 //! What the tests share.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tofu_state_providers::cache::Cache;
-use tofu_state_providers::cli_config::{CliConfig, Environment};
 use tofu_state_providers::fetch::Fetcher;
 use tofu_state_providers::http::{Http, Patience, Url};
 use tofu_state_providers::sources::{Location, PackageMeta, Registry};
-use tofu_state_providers::{Address, Platform, Style, Version};
 use tofu_state_testing::origin::Origin;
 
-pub(crate) const NULL: &str = "registry.terraform.io/hashicorp/null";
+pub(crate) use crate::shared::{NULL, address, config, platform, version};
 
 /// Patient with a busy machine, impatient between tries.
 pub(crate) fn patience() -> Patience {
@@ -28,15 +25,6 @@ pub(crate) fn http() -> Http {
     Http::new(patience()).unwrap()
 }
 
-/// A CLI configuration of that text, read as Terraform reads it.
-pub(crate) fn config(text: &str) -> Arc<CliConfig> {
-    let folder = TempDir::new().unwrap();
-    let file = folder.path().join("cli.tfrc");
-    std::fs::write(&file, text).unwrap();
-    let environment = Environment::new([("TF_CLI_CONFIG_FILE", file.to_str().unwrap())], folder.path().to_owned());
-    Arc::new(CliConfig::load(Style::Terraform, environment).unwrap())
-}
-
 pub(crate) fn registry(origin: &Origin) -> Registry {
     Registry::new(http(), config(&origin.cli_config()), None)
 }
@@ -47,18 +35,6 @@ pub(crate) fn registry_with_cache(origin: &Origin, cache: &TempDir) -> Registry 
 
 pub(crate) fn fetcher(folder: &TempDir) -> Fetcher {
     Fetcher::new(http(), folder.path().to_owned(), 4)
-}
-
-pub(crate) fn address(text: &str) -> Address {
-    Address::parse(text, Style::Terraform).unwrap()
-}
-
-pub(crate) fn version(text: &str) -> Version {
-    text.parse().unwrap()
-}
-
-pub(crate) fn platform(text: &str) -> Platform {
-    text.parse().unwrap()
 }
 
 pub(crate) fn url(meta: &PackageMeta) -> Url {

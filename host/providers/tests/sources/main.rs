@@ -13,3 +13,5 @@ mod fetching;
 mod hostile;
 mod mirrors;
 mod registries;
+#[path = "../shared/mod.rs"]
+mod shared;
