@@ -32,16 +32,22 @@ pub struct Plan {
     pub asked: BTreeSet<Package>,
     /// Packages of which everything is remembered from earlier runs.
     pub remembered: BTreeSet<Package>,
+    /// Of each package that is asked about, the hashes that every root module which wants it has locked already.
+    pub locked: BTreeMap<Package, BTreeSet<Hash>>,
 }
 
 impl Plan {
-    /// Adds a package, however often it is wanted.
-    pub fn want(&mut self, package: Package, memory: &Memory) {
+    /// Adds a package, however often it is wanted. `locked`: what who wants it has locked for its release.
+    pub fn want(&mut self, package: Package, locked: Option<&BTreeSet<Hash>>, memory: &Memory) {
         if memory.package(&package).is_some() {
             self.remembered.insert(package);
-        } else {
-            self.asked.insert(package);
+            return;
         }
+        match self.locked.get_mut(&package) {
+            Some(all) => all.retain(|hash| locked.is_some_and(|locked| locked.contains(hash))),
+            None => drop(self.locked.insert(package.clone(), locked.cloned().unwrap_or_default())),
+        }
+        self.asked.insert(package);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use super::{Means, Progress, Sources};
+use super::{Means, Progress, Request, Sources};
 use crate::Hash;
 use crate::cache::{Cache, Known};
 use crate::hashing::{self, HashError, Sha256Sum, ZipHashes};
@@ -43,6 +43,7 @@ pub(super) enum Failure {
 
 /// Learns all of it.
 pub(super) async fn gather(
+    request: &Request,
     means: &Means,
     sources: &Sources,
     plan: &Plan,
@@ -57,7 +58,8 @@ pub(super) async fn gather(
     let ask = |package: &Package| {
         let package = package.clone();
         async move {
-            let found = learn(means, sources, &package, progress).await;
+            let locked = plan.locked.get(&package);
+            let found = learn(request, means, sources, &package, locked, progress).await;
             progress.done();
             (package, found)
         }
@@ -76,7 +78,15 @@ fn remembered(memory: &Memory, package: &Package) -> Option<Found> {
     Some(Found { hashes, zip: Some(known.sha256.zh()), bytes: Some(known.bytes), provenance })
 }
 
-async fn learn(means: &Means, sources: &Sources, package: &Package, progress: &dyn Progress) -> Result<Found, Failure> {
+/// `locked`: what all who want the package have locked already.
+async fn learn(
+    request: &Request,
+    means: &Means,
+    sources: &Sources,
+    package: &Package,
+    locked: Option<&BTreeSet<Hash>>,
+    progress: &dyn Progress,
+) -> Result<Found, Failure> {
     let release = &package.release;
     let source: &Arc<dyn Source> = sources
         .values()
@@ -98,12 +108,64 @@ async fn learn(means: &Means, sources: &Sources, package: &Package, progress: &d
         found.hashes.extend(found.zip.clone());
         return Ok(found);
     }
-    let known = known(means, &meta, progress).await.map_err(Failure::Other)?;
+    let known = match (known(means, &meta).await.map_err(Failure::Other)?, &meta.location) {
+        (Some(known), _) => known,
+        (None, Location::Url(url)) => {
+            if is_believed(&meta)
+                && let Some(h1) = installed(&meta, locked).await
+            {
+                found.hashes.extend(found.zip.clone());
+                found.hashes.insert(h1);
+                return Ok(found);
+            }
+            if request.no_download {
+                return unseen(&meta, found);
+            }
+            download(means, &meta, url, progress).await.map_err(Failure::Other)?
+        }
+        (None, Location::Archive(_) | Location::Folder(_)) => return Err(Failure::Other("it is not there".to_owned())),
+    };
     found.zip = known.zip.as_ref().map(Sha256Sum::zh);
     found.bytes = known.bytes;
     found.hashes.extend(found.zip.clone());
     found.hashes.insert(known.h1);
     Ok(found)
+}
+
+/// Whether what is told of a package may be locked before anybody has seen the package itself.
+fn is_believed(meta: &PackageMeta) -> bool {
+    match meta.provenance {
+        Provenance::Signed(_) | Provenance::Registry => true,
+        Provenance::Mirror { trusted, .. } => trusted,
+        Provenance::Folder(_) => false,
+    }
+}
+
+/// What may be locked of a package that nobody downloads.
+fn unseen(meta: &PackageMeta, mut found: Found) -> Result<Found, Failure> {
+    if !is_believed(meta) {
+        return Err(Failure::Other(
+            "a mirror's hashes are believed only with the package, and no package is to be downloaded".to_owned(),
+        ));
+    }
+    found.hashes.extend(found.zip.clone());
+    Ok(found)
+}
+
+/// The hash of the package as the CLIs have installed it once, if it is locked. As with them, a hash that is not locked
+/// yet is never taken from there: nobody knows where that package came from.
+async fn installed(meta: &PackageMeta, locked: Option<&BTreeSet<Hash>>) -> Option<Hash> {
+    let folder = meta.installed.clone()?;
+    let locked = locked.filter(|locked| locked.iter().any(Hash::is_files))?;
+    let hashed =
+        blocking(move || hashing::of_folder(&folder).map_err(|error| cannot_read(&folder, &error.to_string())));
+    match hashed.await {
+        Ok(h1) => locked.contains(&h1).then_some(h1),
+        Err(error) => {
+            tracing::warn!(error, "a package in the CLIs' plugin cache cannot be used");
+            None
+        }
+    }
 }
 
 /// What a package's bytes are found to be.
@@ -119,12 +181,10 @@ impl Measured {
     }
 }
 
-async fn known(means: &Means, meta: &PackageMeta, progress: &dyn Progress) -> Result<Measured, String> {
+/// What is known of a package without a download.
+async fn known(means: &Means, meta: &PackageMeta) -> Result<Option<Measured>, String> {
     match &meta.location {
-        Location::Url(url) => match remembered_zip(means, meta) {
-            Some(measured) => Ok(measured),
-            None => download(means, meta, url, progress).await,
-        },
+        Location::Url(_) => Ok(remembered_zip(means, meta)),
         Location::Archive(path) => {
             let (owned, told) = (path.clone(), meta.clone());
             let cache = means.cache.clone();
@@ -132,14 +192,14 @@ async fn known(means: &Means, meta: &PackageMeta, progress: &dyn Progress) -> Re
                 let sum = Sha256Sum::of_file(&owned).map_err(|error| cannot_read(&owned, &error.to_string()))?;
                 let known = cache.as_ref().and_then(|cache| Measured::of(&cache.package(&sum)?));
                 if let Some(measured) = known {
-                    return Ok(measured);
+                    return Ok(Some(measured));
                 }
                 let bytes = std::fs::metadata(&owned).map_or(0, |about| about.len());
                 let hashes = hashing::of_zip(&owned).map_err(|error| cannot_read(&owned, &error.to_string()))?;
                 accept(&told, &sum, &hashes)?;
                 let known = Known::now(sum, bytes, &hashes, &owned.display().to_string());
                 keep(cache.as_ref(), &known);
-                Ok(Measured { zip: Some(sum), h1: hashes.h1, bytes: Some(bytes) })
+                Ok(Some(Measured { zip: Some(sum), h1: hashes.h1, bytes: Some(bytes) }))
             })
             .await
         }
@@ -148,7 +208,7 @@ async fn known(means: &Means, meta: &PackageMeta, progress: &dyn Progress) -> Re
             blocking(move || {
                 let h1 =
                     hashing::of_folder(&path).map_err(|error: HashError| cannot_read(&path, &error.to_string()))?;
-                Ok(Measured { zip: None, h1, bytes: None })
+                Ok(Some(Measured { zip: None, h1, bytes: None }))
             })
             .await
         }

@@ -23,7 +23,7 @@ use crate::fetch::Fetcher;
 use crate::plan::{Memory, Package, Plan, Release};
 use crate::problem::Problem;
 use crate::sources::Source;
-use crate::{Platform, Style};
+use crate::{Hash, Platform, Style};
 use select::{Selected, Wanted};
 use survey::Surveyed;
 
@@ -44,6 +44,10 @@ pub struct Request {
     pub check: bool,
     /// Leave out what modules need.
     pub shallow: bool,
+    /// Remove entries of providers that the configuration does not require, as `init` does; `providers lock` keeps them.
+    pub prune: bool,
+    /// Download no package: what only a package can tell is left out.
+    pub no_download: bool,
 }
 
 /// What to do it with.
@@ -77,12 +81,12 @@ pub async fn run(request: &Request, means: &Means, progress: &dyn Progress) -> R
     let memory = remember(means, &roots).await;
     select::choose_platforms(request, &memory, &mut roots, &mut report);
     let mut plan = Plan::default();
-    for package in roots.iter().flat_map(packages) {
-        plan.want(package, &memory);
+    for (package, locked) in roots.iter().flat_map(packages) {
+        plan.want(package, locked, &memory);
     }
     progress.packages(plan.asked.len());
-    let facts = gather::gather(means, &sources, &plan, &memory, progress).await;
-    settle::settle(request.check, roots, &facts, &mut report);
+    let facts = gather::gather(request, means, &sources, &plan, &memory, progress).await;
+    settle::settle(request, roots, &facts, &mut report);
     let counts = means.fetcher.counts();
     report.finish(&facts, counts.zips, counts.bytes);
     Ok(report)
@@ -107,9 +111,12 @@ async fn remember(means: &Means, roots: &[Selected]) -> Memory {
     memory.unwrap_or_default()
 }
 
-fn packages(root: &Selected) -> impl Iterator<Item = Package> + '_ {
+/// The packages that a root module wants, each with the hashes that are locked for its release.
+fn packages(root: &Selected) -> impl Iterator<Item = (Package, Option<&BTreeSet<Hash>>)> {
     root.providers.iter().flat_map(|wanted| {
-        let platforms = wanted.platforms.iter();
-        platforms.map(|platform| Package { release: wanted.release.clone(), platform: platform.clone() })
+        let release = &wanted.release;
+        let old = root.root.old.providers.get(&release.provider).filter(|old| old.version == release.version);
+        let package = |platform: &Platform| Package { release: release.clone(), platform: platform.clone() };
+        wanted.platforms.iter().map(move |platform| (package(platform), old.map(|old| &old.hashes)))
     })
 }

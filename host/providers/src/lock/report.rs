@@ -38,6 +38,9 @@ pub struct Root {
     pub outcome: Outcome,
     /// The providers that it is locked to; not all of them if it failed.
     pub providers: Vec<Locked>,
+    /// Providers that were locked before and that the configuration does not require. They stay in the lock file, unless
+    /// [`Request::prune`](super::Request::prune) removes them. None where it was not looked into modules.
+    pub not_required: Vec<Address>,
 }
 
 /// What was done with a lock file.
@@ -75,7 +78,7 @@ pub struct Locked {
 
 impl Root {
     pub(super) fn failed(folder: PathBuf, style: Style, problems: Vec<Problem>) -> Self {
-        Self { folder, style, outcome: Outcome::Failed(problems), providers: Vec::new() }
+        Self { folder, style, outcome: Outcome::Failed(problems), providers: Vec::new(), not_required: Vec::new() }
     }
 }
 
@@ -164,6 +167,7 @@ impl Root {
             "diff": diff,
             "problems": problems.map(|problems| problems.iter().map(problem).collect::<Vec<_>>()),
             "providers": self.providers.iter().map(Locked::json).collect::<Vec<_>>(),
+            "not_required": self.not_required.iter().map(Address::to_string).collect::<Vec<_>>(),
         })
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use similar::TextDiff;
 
+use super::Request;
 use super::gather::{Facts, Failure, Found};
 use super::report::{Locked, Outcome, Report, Root};
 use super::select::{Selected, Wanted};
@@ -13,10 +14,10 @@ use super::survey::Surveyed;
 use crate::plan::Package;
 use crate::problem::Problem;
 use crate::sources::Provenance;
-use crate::{Hash, Lock, LockFile, Platform, lockfile};
+use crate::{Address, Hash, Lock, LockFile, Platform, lockfile};
 
 /// Settles every root module.
-pub(super) fn settle(check: bool, roots: Vec<Selected>, facts: &Facts, report: &mut Report) {
+pub(super) fn settle(request: &Request, roots: Vec<Selected>, facts: &Facts, report: &mut Report) {
     for selected in roots {
         let Selected { root, providers } = selected;
         let mut new = root.old.clone();
@@ -31,9 +32,19 @@ pub(super) fn settle(check: bool, roots: Vec<Selected>, facts: &Facts, report: &
                 Err(reason) => problems.push(Problem::new(&root.folder, reason)),
             }
         }
-        let outcome = if problems.is_empty() { write(check, &root, &new) } else { Outcome::Failed(problems) };
-        report.roots.push(Root { folder: root.folder, style: root.style, outcome, providers: locked });
+        let not_required = not_required(request, &root);
+        if request.prune {
+            new.providers.retain(|provider, _| !not_required.contains(provider));
+        }
+        let outcome = if problems.is_empty() { write(request.check, &root, &new) } else { Outcome::Failed(problems) };
+        report.roots.push(Root { folder: root.folder, style: root.style, outcome, providers: locked, not_required });
     }
+}
+
+/// What the lock file has and nothing requires. Without the modules' own requirements that cannot be told.
+fn not_required(request: &Request, root: &Surveyed) -> Vec<Address> {
+    let locked = root.old.providers.keys().filter(|provider| !request.shallow && !root.needs.contains_key(*provider));
+    locked.cloned().collect()
 }
 
 /// What a provider is to be locked to.
@@ -62,9 +73,20 @@ fn lock(root: &Surveyed, wanted: &Wanted, facts: &Facts) -> Result<(Lock, Locked
             release.provider, release.version
         ));
     }
+    told.notes.extend(missing_h1(&told.platforms, &hashes, old));
     told.hashes_added = hashes.iter().filter(|hash| old.is_none_or(|old| !old.hashes.contains(hash))).count();
     let lock = Lock { version: release.version.clone(), constraints: wanted.constraints.clone(), hashes };
     Ok((lock, told))
+}
+
+/// Fewer `h1:` hashes than platforms: some are missing, whichever they are.
+fn missing_h1(platforms: &[Platform], hashes: &BTreeSet<Hash>, old: Option<&Lock>) -> Option<String> {
+    let old = old.iter().flat_map(|old| &old.hashes);
+    let known: BTreeSet<&Hash> = hashes.iter().chain(old).filter(|hash| hash.is_files()).collect();
+    let missing = platforms.len().checked_sub(known.len()).filter(|missing| *missing > 0)?;
+    Some(format!(
+        "{missing} h1: hashes are missing, because no package was downloaded that would tell them: `init` may add them"
+    ))
 }
 
 fn reason(package: &Package, failure: &Failure) -> String {

@@ -111,6 +111,7 @@ impl Source for FilesystemMirror {
             acceptable: Vec::new(),
             locked_along: Vec::new(),
             h1: None,
+            installed: None,
             provenance: Provenance::Folder(self.folder.clone()),
         })
     }

@@ -7,6 +7,7 @@ mod discovery;
 mod filesystem_mirror;
 mod installation;
 mod network_mirror;
+mod plugin_cache;
 mod registry;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 pub use filesystem_mirror::FilesystemMirror;
 pub use installation::Installation;
 pub use network_mirror::{Archive, Archives, Index, LockSet, NetworkMirror};
+pub use plugin_cache::WithPluginCache;
 pub use registry::{Described, Registry};
 
 use crate::{Address, Hash, Platform, Version};
@@ -65,6 +67,8 @@ pub struct PackageMeta {
     /// The `h1:` hash of this very package, where the source tells it and may be believed: then the package need not be
     /// downloaded to be locked. It is one of [`Self::locked_along`].
     pub h1: Option<Hash>,
+    /// Where the CLIs have unpacked this package once (`plugin_cache_dir`). Nothing vouches for what lies there.
+    pub installed: Option<PathBuf>,
     /// What vouches for them.
     pub provenance: Provenance,
 }

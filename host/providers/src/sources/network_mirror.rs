@@ -176,6 +176,7 @@ impl Source for NetworkMirror {
             acceptable,
             locked_along,
             h1,
+            installed: None,
             provenance: Provenance::Mirror { url: self.url.to_string(), trusted: self.trusted },
         })
     }

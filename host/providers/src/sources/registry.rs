@@ -309,6 +309,7 @@ impl Registry {
             acceptable: vec![sum.zh()],
             locked_along,
             h1,
+            installed: None,
             provenance,
         };
         Ok((meta, body, answer, base))

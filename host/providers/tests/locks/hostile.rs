@@ -96,6 +96,7 @@ impl Source for Mirror {
             acceptable: self.acceptable.clone(),
             locked_along: Vec::new(),
             h1: None,
+            installed: None,
             provenance: Provenance::Mirror { url: "https://mirror.example/".to_owned(), trusted: false },
         })
     }

@@ -13,3 +13,4 @@ mod compare;
 mod hostile;
 mod initialised;
 mod many;
+mod thrift;

@@ -10,7 +10,7 @@ use tofu_state_providers::cli_config::{CliConfig, Environment};
 use tofu_state_providers::fetch::Fetcher;
 use tofu_state_providers::http::{Http, Patience, Url};
 use tofu_state_providers::lock::{self, Means, Request};
-use tofu_state_providers::sources::{FilesystemMirror, Installation, NetworkMirror, Source};
+use tofu_state_providers::sources::{FilesystemMirror, Installation, NetworkMirror, Source, WithPluginCache};
 use tofu_state_providers::{Platform, Style};
 
 use super::arguments::{self, flag};
@@ -33,6 +33,8 @@ pub struct LockTask {
     upgrade: bool,
     check: bool,
     shallow: bool,
+    prune: bool,
+    no_download: bool,
     json: bool,
     place: Place,
 }
@@ -59,9 +61,11 @@ file, line and column, and the others are done.
 A folder with configuration is a root module if it is given itself, has a lock file, a backend or a cloud block, or if no
 other folder calls it as a module and it lies below no folder named `modules`.
 
-Versions that are locked stay, unless --upgrade is given. Hashes of the same version are never removed. The CLIs' own
+Versions that are locked stay, unless --upgrade is given. Hashes of the same version are never removed. As with both
+CLIs' own command, entries of providers that are no longer required stay, too, unless --prune is given; `init` would
+remove them, and fail with -lockfile=readonly. The CLIs' own
 configuration is heeded: TF_CLI_CONFIG_FILE, .tofurc or .terraformrc with host, credentials and provider_installation;
-TF_TOKEN_…; SSL_CERT_FILE; TF_REGISTRY_CLIENT_TIMEOUT. What was learned is kept in TOFU_STATE_CACHE (else in the user's
+plugin_cache_dir; TF_TOKEN_…; SSL_CERT_FILE; TF_REGISTRY_CLIENT_TIMEOUT. What was learned is kept in TOFU_STATE_CACHE (else in the user's
 cache folder, tofu-state/providers).
 
 Status 0: all is locked. Status 1: something is not, or --check found a difference. Status 2: it could not begin.";
@@ -88,6 +92,14 @@ pub(super) fn command() -> clap::Command {
         .arg(flag("upgrade", "Select the newest versions that the constraints allow"))
         .arg(flag("check", "Write nothing; show what would be written, and end with status 1 if anything would"))
         .arg(arguments::shallow())
+        .arg(
+            flag("prune", "Remove entries of providers that the configuration does not require, as `init` does")
+                .conflicts_with("shallow"),
+        )
+        .arg(flag(
+            "no-download",
+            "Download no package: lock the signed zh: hashes, and of the h1: hashes those that are known without it",
+        ))
         .arg(arguments::json())
         .arg(
             flag("registry", "Ask the providers' registries, whatever provider_installation says")
@@ -126,6 +138,8 @@ pub(super) fn interpret(matches: &ArgMatches) -> Option<LockTask> {
         upgrade: matches.get_flag("upgrade"),
         check: matches.get_flag("check"),
         shallow: matches.get_flag("shallow"),
+        prune: matches.get_flag("prune"),
+        no_download: matches.get_flag("no-download"),
         json: matches.get_flag("json"),
         place,
     })
@@ -152,7 +166,7 @@ pub(super) async fn perform(task: &LockTask, out: &mut impl Write, err: &mut imp
     if task.json {
         say(out, &report.json().to_string());
     } else {
-        summary::tell(&report, out, err);
+        summary::tell(&report, task.prune, out, err);
     }
     if report.is_good() { End::Good } else { End::Bad }
 }
@@ -168,6 +182,8 @@ fn prepare(task: &LockTask) -> Result<(Request, Means), String> {
         upgrade: task.upgrade,
         check: task.check,
         shallow: task.shallow,
+        prune: task.prune,
+        no_download: task.no_download,
     };
     let (place, client, memory) = (task.place.clone(), http.clone(), cache.clone());
     let means = Means {
@@ -182,15 +198,19 @@ fn source(place: &Place, style: Style, http: &Http, cache: Option<Cache>) -> Res
     let config = CliConfig::load(style, Environment::of_process()).map_err(|error| error.to_string())?;
     config.remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
     let config = Arc::new(config);
-    Ok(match place {
+    let source: Arc<dyn Source> = match place {
         Place::Network(url) => {
             let parsed = Url::parse(url).map_err(|_| format!("the network mirror `{url}` is no URL"))?;
-            Arc::new(NetworkMirror::new(http.clone(), config, parsed, false))
+            Arc::new(NetworkMirror::new(http.clone(), Arc::clone(&config), parsed, false))
         }
         Place::Folder(folder) => Arc::new(FilesystemMirror::new(folder.clone())),
         // Folders that stand for a registry by merely being there would hide the signed hashes.
         Place::Configured if config.installation.is_some() => Arc::new(Installation::new(&config, http, cache)?),
         Place::Configured | Place::Registries => Installation::new(&config, http, cache)?.registry(),
+    };
+    Ok(match &config.plugin_cache {
+        Some(folder) => Arc::new(WithPluginCache::new(source, folder.clone())),
+        None => source,
     })
 }
 
@@ -232,6 +252,7 @@ mod tests {
         assert_eq!(read(&[".", "--fs-mirror", "m"]).place, Place::Folder("m".into()));
         assert!(command().try_get_matches_from(["lock"]).is_err());
         assert!(command().try_get_matches_from(["lock", ".", "--platform", "linux"]).is_err());
+        assert!(command().try_get_matches_from(["lock", ".", "--shallow", "--prune"]).is_err());
         assert!(command().try_get_matches_from(["lock", ".", "--registry", "--net-mirror", "x"]).is_err());
     }
 }

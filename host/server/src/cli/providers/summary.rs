@@ -9,7 +9,7 @@ use tofu_state_providers::{Platform, lockfile};
 use crate::cli::say;
 
 /// Tells what was written or is different on standard output, and what is wrong on standard error.
-pub(super) fn tell(report: &Report, out: &mut impl Write, err: &mut impl Write) {
+pub(super) fn tell(report: &Report, pruned: bool, out: &mut impl Write, err: &mut impl Write) {
     for root in &report.roots {
         let file = root.folder.join(lockfile::NAME);
         let file = file.display();
@@ -18,6 +18,8 @@ pub(super) fn tell(report: &Report, out: &mut impl Write, err: &mut impl Write) 
             Outcome::Written => {
                 say(out, &format!("{file}: written"));
                 root.providers.iter().for_each(|locked| say(out, &format!("  {}", line(locked))));
+                let removed = root.not_required.iter().filter(|_| pruned);
+                removed.for_each(|provider| say(out, &format!("  {provider}: removed, nothing requires it")));
             }
             Outcome::Differs(diff) => say(out, diff.trim_end()),
             Outcome::Failed(problems) => {
@@ -26,6 +28,15 @@ pub(super) fn tell(report: &Report, out: &mut impl Write, err: &mut impl Write) 
             }
         }
         notes(root, err);
+    }
+    let stale = report.roots.iter().filter(|root| !root.not_required.is_empty()).count();
+    if stale > 0 && !pruned {
+        say(
+            err,
+            &format!(
+                "{stale} lock files have entries of providers that nothing requires: `init` would remove them, as --prune does"
+            ),
+        );
     }
     let (unchanged, written, differ, failed) = report.counts();
     let counts = [(written, "written"), (unchanged, "unchanged"), (differ, "not up to date"), (failed, "failed")];
