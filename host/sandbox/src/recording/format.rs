@@ -87,7 +87,7 @@ pub struct Asked {
     pub method: String,
     /// The path's segments.
     pub path: Vec<String>,
-    /// The query; of it, `ID` and `overwrite` are told.
+    /// The query; of it, lock IDs, serials, digests and flags are told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
     /// `Content-MD5`, and other headers that the component gets.

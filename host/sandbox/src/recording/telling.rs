@@ -19,8 +19,8 @@ use super::secrecy::Secrecy;
 const META_TOLD: &[&str] =
     &["kind", "status", "id", "lock_id", "sha256", "lineage", "tool_version", "released", "broken", "policy"];
 
-/// Parts of a query that are told.
-const QUERY_TOLD: &[&str] = &["ID", "overwrite"];
+/// Parts of a query that are told: lock IDs, serials, digests and flags.
+const QUERY_TOLD: &[&str] = &["ID", "overwrite", "id", "force", "sha256", "overrule"];
 
 /// A reply with all that belongs to it.
 pub(super) struct RawReply {

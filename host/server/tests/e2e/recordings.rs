@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use sha2::{Digest as _, Sha256};
 use tofu_state_sandbox::Sandbox;
 use tofu_state_sandbox::recording::{Call, Recording};
 use tofu_state_testing::bao::Bao;
@@ -37,6 +38,17 @@ async fn a_real_run_is_recorded_and_replayed() {
     client.send("POST", &format!("?ID=another&x={IN_A_QUERY}"), state.clone()).await.unwrap().expect(409);
     client.send("POST", "?ID=by-hand", format!("{IN_A_STATE}: no state")).await.unwrap().expect(400);
     client.send("UNLOCK", "", "").await.unwrap().expect(200);
+    // A refused state, and what the recovery API does with it; and what a lock is answered there.
+    let refused = String::from_utf8(state.to_vec()).unwrap().replace("\"lineage\":\"", "\"lineage\":\"another-");
+    let sha256 = hex::encode(Sha256::digest(&refused));
+    client.send("POST", "", refused).await.unwrap().expect(422);
+    Client::new(&server, "-/v1/lock/team/app").get().await.unwrap().expect(200);
+    let quarantined = Client::new(&server, "-/v1/quarantined/team/app");
+    client.lock("accepting").await.unwrap().expect(200);
+    quarantined.send("POST", &format!("?sha256={sha256}&id=accepting"), "").await.unwrap().expect(422);
+    Client::new(&server, "-/v1/lock/team/app").get().await.unwrap().expect(200);
+    let overruling = format!("?sha256={sha256}&id=accepting&overrule=true");
+    quarantined.send("POST", &overruling, "").await.unwrap().expect(200);
     assert!(server.terminate().await.success(), "{}", server.log());
 
     let folder = server.folder().join("recordings");
@@ -60,8 +72,16 @@ async fn a_real_run_is_recorded_and_replayed() {
     let writes = recordings.iter().flat_map(|one| &one.calls).filter(|made| matches!(made.call, Call::PutCas { .. }));
     assert!(writes.count() >= 5);
 
+    // Without policies; what one refused is replayed by the command, which has those of the server.
     let sandbox = Sandbox::built_in().unwrap();
-    for recording in &recordings {
+    let is_refused = |one: &Recording| one.reply.as_ref().is_some_and(|reply| reply.status == 422);
+    let refused: Vec<_> = recordings.iter().zip(&files).filter(|(one, _)| is_refused(one)).collect();
+    assert_eq!(refused.len(), 2, "{files:?}");
+    for (_, file) in refused {
+        let told = succeeds(tofu_state(server.folder(), &["sandbox", "replay", &file.display().to_string()]));
+        assert!(told.contains("reply: 422 (denied)\nthe same as was recorded"), "{told}");
+    }
+    for recording in recordings.iter().filter(|one| !is_refused(one)) {
         let replayed = sandbox.replay_recording(recording).unwrap();
         let told = serde_json::to_string_pretty(recording).unwrap();
         assert!(replayed.differences.is_empty(), "{:#?} of {told}", replayed.differences);

@@ -101,7 +101,7 @@ fn request(recording: &Recording, translation: &Translation) -> Result<Request, 
     Ok(Request {
         method: asked.method.clone(),
         path: asked.path.clone(),
-        query: asked.query.clone(),
+        query: asked.query.as_ref().map(|query| translation.to(query)),
         headers: asked.headers.iter().map(|(name, value)| (name.clone(), translation.to(value))).collect(),
         body: body.map(Blob::new),
         caller: Caller {
@@ -154,7 +154,7 @@ fn compare(
         (ReplyBody::State(now), Some(then), None) => *now == then,
         (ReplyBody::Bytes(now), None, Some(then)) => match telling::code(then.as_bytes()) {
             Some(code) => telling::code(now) == Some(code),
-            None => is_lock_info_like(now, then.as_bytes()),
+            None => is_alike(now, then.as_bytes()),
         },
         _ => false,
     };
@@ -163,11 +163,34 @@ fn compare(
     }
 }
 
-/// Two replies that say who holds a lock say the same if they name the same one. (Texts that the component makes
-/// itself of texts that were replaced cannot be compared.)
-fn is_lock_info_like(now: &[u8], then: &[u8]) -> bool {
+/// Two replies that say who holds a lock say the same if they name the same one, others if they have the same outline.
+/// (Texts that the component makes itself of texts that were replaced cannot be compared.)
+fn is_alike(now: &[u8], then: &[u8]) -> bool {
     let id = |bytes: &[u8]| {
         serde_json::from_slice::<serde_json::Value>(bytes).ok().and_then(|value| value.get("ID").cloned())
     };
-    now == then || id(now).is_some() && id(now) == id(then)
+    match (id(now), id(then)) {
+        (None, None) => outline(now) == outline(then),
+        (now, then) => now == then,
+    }
+}
+
+/// JSON without what stands in its strings and numbers.
+fn outline(json: &[u8]) -> Vec<u8> {
+    let mut outline = Vec::new();
+    let (mut in_string, mut is_escaped) = (false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => {
+                in_string = !in_string;
+                outline.push(*byte);
+            }
+            b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9' => {}
+            _ if in_string => {}
+            _ => outline.push(*byte),
+        }
+    }
+    outline
 }

@@ -93,6 +93,11 @@ impl Tape {
         })
     }
 
+    /// A refused state lies under its digest.
+    fn key(&self, key: &Key) -> String {
+        self.translation.back(key.as_str())
+    }
+
     fn place(&self, bytes: &Bytes) -> Option<usize> {
         self.recording.contents.iter().position(|content| content.text.as_bytes() == bytes)
     }
@@ -108,7 +113,8 @@ fn is_same_call(recorded: &Call, now: &Call) -> bool {
     is_same && *recorded == now
 }
 
-/// Whether documents say the same. Of two hashes of one text, the shorter one begins the longer (`secrecy.rs`).
+/// Whether documents say the same. Of two hashes of one text, the shorter one begins the longer (`secrecy.rs`). A policy's
+/// reason is its own text, made of texts that were replaced.
 fn is_same(one: &Meta, other: &Meta) -> bool {
     match (one, other) {
         (Meta::String(one), Meta::String(other)) => {
@@ -120,7 +126,9 @@ fn is_same(one: &Meta, other: &Meta) -> bool {
         }
         (Meta::Object(one), Meta::Object(other)) => {
             one.len() == other.len()
-                && one.iter().all(|(name, value)| other.get(name).is_some_and(|other| is_same(value, other)))
+                && one.iter().all(|(name, value)| {
+                    other.get(name).is_some_and(|other| is_same(value, other) || name == "reason" && other.is_string())
+                })
         }
         (one, other) => one == other,
     }
@@ -135,12 +143,12 @@ fn is_retried(pair: &[Made]) -> bool {
 #[async_trait]
 impl Store for Tape {
     async fn get(&self, key: &Key) -> Result<Slot, Error> {
-        self.answer(Call::Get(key.to_string()), Self::slot).await
+        self.answer(Call::Get(self.key(key)), Self::slot).await
     }
 
     async fn put_cas(&self, key: &Key, write: Write) -> Result<Outcome, Error> {
         let call = Call::PutCas {
-            key: key.to_string(),
+            key: self.key(key),
             meta: self.translation.meta_back(&write.meta),
             content: write.content.as_ref().map(|bytes| self.place(bytes).unwrap_or(usize::MAX)),
             expected: write.expected,
@@ -156,7 +164,7 @@ impl Store for Tape {
     }
 
     async fn delete(&self, key: &Key) -> Result<(), Error> {
-        self.answer(Call::Delete(key.to_string()), |_, answer| match answer {
+        self.answer(Call::Delete(self.key(key)), |_, answer| match answer {
             Answer::Deleted => Some(Ok(())),
             Answer::Error(name) => Some(Err(telling::error(&name))),
             _ => None,
@@ -165,7 +173,7 @@ impl Store for Tape {
     }
 
     fn recall(&self, key: &Key) -> Option<Remembered> {
-        match self.take(&Call::Recall(key.to_string()))? {
+        match self.take(&Call::Recall(self.key(key)))? {
             Answer::Entry { revision, meta, .. } => Some(Remembered { revision, meta: self.translation.meta(&meta) }),
             _ => None,
         }
@@ -176,7 +184,7 @@ impl Store for Tape {
     }
 
     async fn get_many(&self, keys: &[Key]) -> Vec<Result<Slot, Error>> {
-        let call = Call::GetMany(keys.iter().map(ToString::to_string).collect());
+        let call = Call::GetMany(keys.iter().map(|key| self.key(key)).collect());
         self.answer(call, |tape, answer| match answer {
             Answer::Many(answers) => answers.into_iter().map(|answer| tape.slot(answer)).collect(),
             _ => None,
