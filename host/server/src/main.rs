@@ -32,6 +32,7 @@ use tofu_state_server::stores;
 use tofu_state_server::stores::locks::Looker;
 use tofu_state_server::telemetry::audit::Writing;
 use tofu_state_server::telemetry::traces::exporter::Exporter;
+use tofu_state_server::telemetry::traces::work::WorkSpans;
 use tofu_state_server::telemetry::{Audit, Metrics, Telemetry, Traces, logging};
 use tofu_state_server::tls::{self, Tls};
 use tofu_state_store::Layout;
@@ -71,14 +72,15 @@ fn run_server(arguments: &Serve) -> ExitCode {
         Ok(config) => config,
         Err(mistakes) => return fail(&mistakes, exit::WRONG_CONFIGURATION),
     };
-    if let Err(error) = logging::start(&config.logging) {
+    let spans = WorkSpans::default();
+    if let Err(error) = logging::start(&config.logging, spans.clone()) {
         return fail(&error, 1);
     }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(run(config, arguments.address_file.as_deref())) {
+    match runtime.block_on(run(config, spans, arguments.address_file.as_deref())) {
         Ok(()) => {
             // Ends the work in the background, and with its last user the store closes.
             drop(runtime);
@@ -102,13 +104,13 @@ fn failed(what: &str) -> ExitCode {
 }
 
 /// From the configuration to the end of the last request.
-async fn run(config: Config, address_file: Option<&Path>) -> Result<(), String> {
+async fn run(config: Config, spans: WorkSpans, address_file: Option<&Path>) -> Result<(), String> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let mut signals = Signals::new().map_err(|error| format!("signals cannot be received: {error}"))?;
     let (reload_now, reload) = watch::channel(());
     let running = tokio::select! {
-        running = start(config, address_file, reload) => running?,
+        running = start(config, &spans, address_file, reload) => running?,
         () = signals.end(|| { reload_now.send_replace(()); }) => return Err("told to end before the server had started".to_owned()),
     };
     serve(running, signals, &reload_now).await
@@ -133,6 +135,7 @@ struct Running {
 /// The start, in order. Dropped half-way, it leaves nothing behind that outlives the runtime.
 async fn start(
     mut config: Config,
+    spans: &WorkSpans,
     address_file: Option<&Path>,
     reload: watch::Receiver<()>,
 ) -> Result<Running, String> {
@@ -172,7 +175,7 @@ async fn start(
 
     // Where traces go.
     let (traces, exporter) =
-        config.traces.take().map(|traces| exporting(traces, config.store.name(), &metrics)).unzip();
+        config.traces.take().map(|traces| exporting(traces, spans, config.store.name(), &metrics)).unzip();
 
     // What is watched.
     if let Callers::Configured(sources, _) = &config.callers {
@@ -367,8 +370,14 @@ fn tls(serve: ServeTls, reload: watch::Receiver<()>) -> Result<Tls, String> {
 }
 
 /// Who makes spans, and who sends them.
-fn exporting(settings: config::Traces, store: &'static str, metrics: &Arc<Metrics>) -> (Traces, Exporter) {
+fn exporting(
+    settings: config::Traces,
+    spans: &WorkSpans,
+    store: &'static str,
+    metrics: &Arc<Metrics>,
+) -> (Traces, Exporter) {
     let (queue, exporter) = Exporter::start(settings.exporter, metrics);
+    spans.begin(settings.sampler.clone(), queue.clone());
     (Traces::new(settings.sampler, queue, store), exporter)
 }
 

@@ -14,6 +14,7 @@ use tofu_state_server::listener::budget::Budget;
 use tofu_state_server::listener::states::States;
 use tofu_state_server::listener::{Limits, accept};
 use tofu_state_server::stores::watch;
+use tofu_state_server::telemetry::traces::work::WorkSpans;
 use tofu_state_server::telemetry::{Metrics, Telemetry, logging};
 use tofu_state_store::memory::Memory;
 use tofu_state_store::{Health, Remembering, Store};
@@ -24,7 +25,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) fn serve() -> anyhow::Result<()> {
     let read = Flags::default().with_environment(|source| Config::read(source, &Options::default()));
     let config = read.map_err(|mistakes| anyhow!("{mistakes}"))?;
-    logging::start(&config.logging).map_err(|error| anyhow!("{error}"))?;
+    logging::start(&config.logging, WorkSpans::default()).map_err(|error| anyhow!("{error}"))?;
     tokio::runtime::Runtime::new()?.block_on(serve_with(config))
 }
 

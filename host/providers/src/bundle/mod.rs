@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
+use tracing::{Instrument, Span, field};
 
 use crate::fetch::{Fetched, Fetcher};
 use crate::hashing::{self, Sha256Sum};
@@ -73,12 +74,14 @@ struct Wanted {
 ///
 /// # Errors
 /// Mistakes in the root modules, all of them: then nothing was done.
+#[tracing::instrument(name = "providers mirror", skip_all, fields(tofu_state.root_modules))]
 pub async fn run(
     request: &Request,
     source: impl Fn(Style) -> Result<Arc<dyn Source>, String>,
     fetcher: &Fetcher,
 ) -> Result<Report, Vec<Problem>> {
     let (roots, needs) = wanted::read(request)?;
+    tracing::Span::current().record("tofu_state.root_modules", roots);
     let mut report = Report { roots, ..Report::default() };
     let mut packages: Vec<(Wanted, Arc<dyn Source>)> = Vec::new();
     for (style, needs) in needs {
@@ -106,7 +109,15 @@ pub async fn run(
     let mut work = JoinSet::new();
     for (wanted, source) in packages {
         let (to, fetcher) = (request.to.clone(), fetcher.clone());
-        work.spawn(async move { (wanted.clone(), complete(&wanted, source.as_ref(), &fetcher, &to).await) });
+        let span = span_of(&wanted);
+        let completing = async move {
+            let done = complete(&wanted, source.as_ref(), &fetcher, &to).await;
+            if let Err(what) = &done {
+                Span::current().record("error", what);
+            }
+            (wanted, done)
+        };
+        work.spawn(completing.instrument(span));
     }
     while let Some(done) = work.join_next().await {
         match done {
@@ -134,6 +145,16 @@ pub async fn run(
     report.packages.sort_by_key(|it| (it.provider.clone(), it.version.clone(), it.platform.clone()));
     report.failures.sort();
     Ok(report)
+}
+
+fn span_of(wanted: &Wanted) -> Span {
+    tracing::info_span!(
+        "package",
+        tofu_state.provider = %wanted.provider,
+        tofu_state.version = %wanted.version,
+        tofu_state.platform = %wanted.platform,
+        error = field::Empty,
+    )
 }
 
 /// Where a provider's packages lie.

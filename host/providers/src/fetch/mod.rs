@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
+use tracing::{Instrument, field};
 
 use crate::hashing::Sha256Sum;
 use crate::http::{Http, HttpError, Url, host, unreachable};
@@ -105,6 +106,22 @@ impl Fetcher {
     /// # Errors
     /// Why there is no zip, once trying again has not helped.
     pub async fn zip(&self, url: &Url, progress: impl Fn(u64) + Send + Sync) -> Result<Fetched, FetchError> {
+        let span = tracing::info_span!(
+            "download",
+            server.address = url.host_str().unwrap_or_default(),
+            server.port = url.port_or_known_default().unwrap_or_default(),
+            tofu_state.zip.bytes = field::Empty,
+            error = field::Empty
+        );
+        let fetched = self.to_the_end(url, &progress).instrument(span.clone()).await;
+        match &fetched {
+            Ok(fetched) => span.record("tofu_state.zip.bytes", fetched.bytes),
+            Err(error) => span.record("error", error.to_string()),
+        };
+        fetched
+    }
+
+    async fn to_the_end(&self, url: &Url, progress: &(impl Fn(u64) + Send + Sync)) -> Result<Fetched, FetchError> {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await.ok();
         let disk = |error| FetchError::Disk { place: self.folder.clone(), error };
@@ -115,7 +132,7 @@ impl Fetcher {
         let mut pauses = self.http.patience().pause_after();
         loop {
             let before = download.have;
-            let error = match self.go_on(&mut download, url, &progress).await {
+            let error = match self.go_on(&mut download, url, progress).await {
                 Ok(()) => break,
                 Err(FetchError::Http(error)) if error.passes() => error,
                 Err(error) => return Err(error),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
+use tracing::{Instrument, Span, field};
+
 use super::{Means, Progress, Request, Sources};
 use crate::Hash;
 use crate::cache::{Cache, Known};
@@ -33,11 +35,13 @@ pub(super) struct Found {
 }
 
 /// Why nothing is known of a package.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Failure {
     /// There is none for this platform.
+    #[error("there is none for this platform")]
     NoPlatform,
     /// A sentence.
+    #[error("{0}")]
     Other(String),
 }
 
@@ -59,7 +63,12 @@ pub(super) async fn gather(
         let package = package.clone();
         async move {
             let locked = plan.locked.get(&package);
-            let found = learn(request, means, sources, &package, locked, progress).await;
+            let span = span_of(&package);
+            let learning = learn(request, means, sources, &package, locked, progress);
+            let found = learning.instrument(span.clone()).await;
+            if let Err(failure) = &found {
+                span.record("error", failure.to_string());
+            }
             progress.done();
             (package, found)
         }
@@ -68,6 +77,17 @@ pub(super) async fn gather(
         stream::iter(&plan.asked).map(ask).buffer_unordered(AT_ONCE).collect().await;
     facts.extend(asked);
     facts
+}
+
+fn span_of(package: &Package) -> Span {
+    let Package { release, platform } = package;
+    tracing::info_span!(
+        "package",
+        tofu_state.provider = %release.provider,
+        tofu_state.version = %release.version,
+        tofu_state.platform = %platform,
+        error = field::Empty,
+    )
 }
 
 fn remembered(memory: &Memory, package: &Package) -> Option<Found> {

@@ -71,11 +71,13 @@ type Sources = BTreeMap<Style, Arc<dyn Source>>;
 /// # Errors
 /// What keeps all of it from being done: folders without root modules, a configuration that cannot be read. What is wrong
 /// with one root module stands in its report.
+#[tracing::instrument(name = "providers lock", skip_all, fields(tofu_state.root_modules, tofu_state.packages))]
 pub async fn run(request: &Request, means: &Means, progress: &dyn Progress) -> Result<Report, Vec<Problem>> {
     let asked = request.clone();
     let survey = tokio::task::spawn_blocking(move || survey::survey(&asked)).await;
     let (roots, mut report) = survey.unwrap_or_else(|_| Err(Vec::new()))?;
     progress.roots(roots.len());
+    tracing::Span::current().record("tofu_state.root_modules", roots.len());
     let sources = sources(means, &roots)?;
     let mut roots = select::select(request, &sources, roots, &mut report).await;
     let memory = remember(means, &roots).await;
@@ -85,6 +87,7 @@ pub async fn run(request: &Request, means: &Means, progress: &dyn Progress) -> R
         plan.want(package, locked, &memory);
     }
     progress.packages(plan.asked.len());
+    tracing::Span::current().record("tofu_state.packages", plan.asked.len().saturating_add(plan.remembered.len()));
     let facts = gather::gather(request, means, &sources, &plan, &memory, progress).await;
     settle::settle(request, roots, &facts, &mut report);
     let counts = means.fetcher.counts();

@@ -134,19 +134,25 @@ fn write(check: bool, root: &Surveyed, new: &LockFile) -> Outcome {
         return Outcome::Differs(diff);
     }
     match replace(&file, old, &text) {
-        Ok(()) => Outcome::Written,
+        Ok(true) => Outcome::Written,
+        // Another run was faster, and came to the same.
+        Ok(false) => Outcome::Unchanged,
         Err(reason) => Outcome::Failed(vec![Problem::new(&file, reason)]),
     }
 }
 
-/// Puts the text in the file's place at once, unless somebody else has changed it since it was read.
-fn replace(file: &Path, old: Option<&str>, text: &str) -> Result<(), String> {
+/// Puts the text in the file's place at once, unless somebody else has changed it since it was read. Gives whether that
+/// was still to be done.
+fn replace(file: &Path, old: Option<&str>, text: &str) -> Result<bool, String> {
     let cannot = |error: io::Error| format!("cannot be written: {error}");
     let (now, permissions) = match std::fs::read_to_string(file) {
         Ok(now) => (Some(now), Some(std::fs::metadata(file).map_err(cannot)?.permissions())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => (None, None),
         Err(error) => return Err(cannot(error)),
     };
+    if now.as_deref() == Some(text) {
+        return Ok(false);
+    }
     if now.as_deref() != old {
         return Err("was changed by somebody else meanwhile, and is left as it is: run this once more".to_owned());
     }
@@ -162,5 +168,5 @@ fn replace(file: &Path, old: Option<&str>, text: &str) -> Result<(), String> {
         temporary.as_file().set_permissions(permissions).map_err(cannot)?;
     }
     temporary.persist(file).map_err(|error| cannot(error.error))?;
-    Ok(())
+    Ok(true)
 }

@@ -8,6 +8,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Deserialize;
 
+use tracing::Instrument;
+
 use super::record::{self, FORMAT, Record, Signed};
 use super::records::Seen;
 use super::{Mirror, MirrorError, count};
@@ -54,7 +56,8 @@ impl Mirror {
         if let Some(seen) = old.as_ref().filter(|seen| fresh(seen)) {
             return Ok(parsed(seen));
         }
-        match inner.registry.versions(provider).await {
+        let asking = tracing::info_span!("versions", tofu_state.provider = %provider);
+        match inner.registry.versions(provider).instrument(asking).await {
             Ok(mut versions) => {
                 // A release that was seen stays, also when its registry no longer lists it.
                 versions.extend(inner.records.versions(provider)?);
@@ -108,6 +111,7 @@ impl Mirror {
         record
     }
 
+    #[tracing::instrument(name = "release", skip_all, fields(tofu_state.provider = %provider, tofu_state.version = %version))]
     async fn pull_release(&self, provider: &Address, version: &Version) -> Result<Record, MirrorError> {
         if self.is_uploaded(provider) {
             return Err(missing_version(provider, version));
@@ -185,6 +189,11 @@ impl Mirror {
         self.pull_package(provider, version, platform, sha256).await
     }
 
+    #[tracing::instrument(
+        name = "package",
+        skip_all,
+        fields(tofu_state.provider = %provider, tofu_state.version = %version, tofu_state.platform = %platform)
+    )]
     async fn pull_package(
         &self,
         provider: &Address,
@@ -232,7 +241,9 @@ impl Mirror {
     /// Hashes a package that has the sum it should have, and keeps both.
     pub(super) async fn keep(&self, fetched: Fetched, origin: &str, named: &str) -> Result<(), MirrorError> {
         let (mirror, origin) = (self.clone(), origin.to_owned());
+        let span = tracing::info_span!("hash", tofu_state.zip.bytes = fetched.bytes);
         let kept = tokio::task::spawn_blocking(move || -> Result<(), Kept> {
+            let _entered = span.enter();
             let inner = &mirror.inner;
             let Fetched { file, sha256, bytes } = fetched;
             let hashes = hashing::of_zip(file.path()).map_err(Kept::Unsound)?;
@@ -266,7 +277,8 @@ impl Mirror {
             return;
         }
         let (mirror, provider, version) = (self.clone(), provider.clone(), version.clone());
-        tokio::spawn(async move {
+        let span = tracing::info_span!("hash in the background", tofu_state.provider = %provider, tofu_state.version = %version);
+        let hashing = async move {
             // Never closed.
             let slot = mirror.inner.background.acquire().await;
             for (platform, sha256) in missing {
@@ -276,7 +288,8 @@ impl Mirror {
             }
             drop(slot);
             mirror.inner.hashing.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
-        });
+        };
+        tokio::spawn(hashing.instrument(span));
     }
 
     fn upstream(&self, error: SourceError) -> MirrorError {

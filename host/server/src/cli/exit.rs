@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use tofu_state_client::settings::Settings;
 use tofu_state_client::state;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::ask::Ask;
 use super::{Flags, completions, policy, providers, sandbox, say, token, transfer};
@@ -53,18 +54,33 @@ pub fn providers(task: &providers::Task) -> ExitCode {
     };
     let (mut out, mut err) = (io::stdout(), io::stderr());
     let end = runtime.block_on(async {
-        tokio::select! {
+        let spans = providers::Spans::begin()?;
+        let end = tokio::select! {
             end = providers::perform(task, &mut out, &mut err) => Some(end),
             // So that what was being downloaded is thrown away.
-            _ = tokio::signal::ctrl_c() => None,
-        }
+            () = told_to_end() => None,
+        };
+        spans.end().await;
+        Ok::<_, config::Mistakes>(end)
     });
     runtime.shutdown_timeout(CLOSING);
     match end {
-        Some(providers::End::Good) => ExitCode::SUCCESS,
-        Some(providers::End::Bad) => ExitCode::FAILURE,
-        Some(providers::End::Wrong) => ExitCode::from(WRONG_CONFIGURATION),
-        None => fail(&"interrupted", 1),
+        Err(mistakes) => fail(&mistakes, WRONG_CONFIGURATION),
+        Ok(Some(providers::End::Good)) => ExitCode::SUCCESS,
+        Ok(Some(providers::End::Bad)) => ExitCode::FAILURE,
+        Ok(Some(providers::End::Wrong)) => ExitCode::from(WRONG_CONFIGURATION),
+        Ok(None) => fail(&"interrupted", 1),
+    }
+}
+
+/// Ctrl-C, or SIGTERM.
+async fn told_to_end() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
     }
 }
 

@@ -216,6 +216,23 @@ pub fn data_dir(source: &Source<'_>) -> Result<PathBuf, Mistakes> {
     }
 }
 
+/// What commands log, and where their spans go. They are as quiet as `RUST_LOG=warn`, unless it says something else.
+///
+/// # Errors
+/// All mistakes in it.
+pub fn of_commands(source: &Source<'_>) -> Result<(Logging, Option<Traces>), Mistakes> {
+    let mut reading = Reading::new(source);
+    let quiet = reading.given(&settings::RUST_LOG).is_none();
+    let (logging, traces) = (logging(&mut reading), traces::traces(&mut reading));
+    match logging {
+        Some(logging) if reading.is_clean() => {
+            let filter = if quiet { "warn".to_owned() } else { logging.filter };
+            Ok((Logging { filter, ..logging }, traces))
+        }
+        _ => Err(reading.mistakes()),
+    }
+}
+
 fn protocol(r: &mut Reading<'_>) -> Option<Settings> {
     let path_segments = r.value(&settings::PATH_SEGMENTS, |text| values::number(text, 1, 8));
     let lock_ttl = r.value(&settings::LOCK_TTL, |text| match text {

@@ -31,6 +31,7 @@ mod policies;
 mod policy_command;
 mod policy_records;
 mod prometheus;
+mod providers;
 mod races;
 mod recordings;
 mod recovery;

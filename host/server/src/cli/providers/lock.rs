@@ -3,20 +3,22 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, value_parser};
 use tofu_state_providers::cache::Cache;
 use tofu_state_providers::cli_config::{CliConfig, Environment};
 use tofu_state_providers::fetch::Fetcher;
 use tofu_state_providers::http::{Http, Patience, Url};
-use tofu_state_providers::lock::{self, Means, Request};
+use tofu_state_providers::lock::{self, Means, Report, Request};
 use tofu_state_providers::sources::{FilesystemMirror, Installation, NetworkMirror, Source, WithPluginCache};
 use tofu_state_providers::{Platform, Style};
 
 use super::arguments::{self, flag};
 use super::progress::Bars;
-use super::{End, summary};
+use super::{End, summary, telling};
 use crate::cli::say;
+use crate::telemetry::metrics::commands::Run;
 
 /// How many archives are downloaded at once.
 const DOWNLOADS: usize = 8;
@@ -36,6 +38,7 @@ pub struct LockTask {
     prune: bool,
     no_download: bool,
     json: bool,
+    metrics_file: Option<PathBuf>,
     place: Place,
 }
 
@@ -101,6 +104,7 @@ pub(super) fn command() -> clap::Command {
             "Download no package: lock the signed zh: hashes, and of the h1: hashes those that are known without it",
         ))
         .arg(arguments::json())
+        .arg(telling::metrics_file())
         .arg(
             flag("registry", "Ask the providers' registries, whatever provider_installation says")
                 .conflicts_with_all(["net-mirror", "fs-mirror"]),
@@ -141,6 +145,7 @@ pub(super) fn interpret(matches: &ArgMatches) -> Option<LockTask> {
         prune: matches.get_flag("prune"),
         no_download: matches.get_flag("no-download"),
         json: matches.get_flag("json"),
+        metrics_file: telling::chosen_metrics_file(matches),
         place,
     })
 }
@@ -153,6 +158,7 @@ pub(super) async fn perform(task: &LockTask, out: &mut impl Write, err: &mut imp
             return End::Wrong;
         }
     };
+    let began = Instant::now();
     let bars = Bars::new(task.json);
     let done = lock::run(&request, &means, &bars).await;
     bars.end();
@@ -168,7 +174,29 @@ pub(super) async fn perform(task: &LockTask, out: &mut impl Write, err: &mut imp
     } else {
         summary::tell(&report, task.prune, out, err);
     }
+    if let Some(to) = &task.metrics_file
+        && let Err(why) = telling::write(&told(&report, began.elapsed()), to)
+    {
+        say(err, &format!("tofu-state: {why}"));
+        return End::Bad;
+    }
     if report.is_good() { End::Good } else { End::Bad }
+}
+
+/// The report as metrics.
+fn told(report: &Report, took: Duration) -> Run {
+    let (unchanged, written, differ, failed) = report.counts();
+    let roots = [("unchanged", unchanged), ("written", written), ("differs", differ), ("failed", failed)];
+    Run {
+        command: "lock",
+        good: report.is_good(),
+        took,
+        roots: roots.map(|(outcome, count)| (outcome, count as u64)).to_vec(),
+        packages: report.packages as u64,
+        zips: report.zips,
+        bytes: report.bytes,
+        bytes_saved: report.bytes_alone.saturating_sub(report.bytes),
+    }
 }
 
 fn prepare(task: &LockTask) -> Result<(Request, Means), String> {

@@ -3,18 +3,20 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, value_parser};
 use tofu_state_providers::bundle::{self, Report, Request};
 use tofu_state_providers::cache::Cache;
 use tofu_state_providers::cli_config::{CliConfig, Environment};
-use tofu_state_providers::fetch::Fetcher;
+use tofu_state_providers::fetch::{Counts, Fetcher};
 use tofu_state_providers::http::{Http, Patience};
 use tofu_state_providers::sources::{Installation, Source};
 use tofu_state_providers::{Platform, Style};
 
-use super::{End, arguments};
+use super::{End, arguments, telling};
 use crate::cli::say;
+use crate::telemetry::metrics::commands::Run;
 
 /// How many archives are downloaded at once.
 const DOWNLOADS: usize = 8;
@@ -31,6 +33,7 @@ pub struct MirrorTask {
     style: Option<Style>,
     shallow: bool,
     json: bool,
+    metrics_file: Option<PathBuf>,
 }
 
 const HELP: &str = "\
@@ -71,6 +74,7 @@ pub(super) fn command() -> clap::Command {
         )
         .arg(arguments::shallow())
         .arg(arguments::json())
+        .arg(telling::metrics_file())
 }
 
 pub(super) fn interpret(matches: &ArgMatches) -> Option<MirrorTask> {
@@ -81,10 +85,12 @@ pub(super) fn interpret(matches: &ArgMatches) -> Option<MirrorTask> {
         style: arguments::chosen_style(matches),
         shallow: matches.get_flag("shallow"),
         json: matches.get_flag("json"),
+        metrics_file: telling::chosen_metrics_file(matches),
     })
 }
 
 pub(super) async fn perform(task: &MirrorTask, out: &mut impl Write, err: &mut impl Write) -> End {
+    let began = Instant::now();
     let platforms = if task.platforms.is_empty() { vec![Platform::current()] } else { task.platforms.clone() };
     let request = Request {
         folders: task.folders.clone(),
@@ -129,7 +135,27 @@ pub(super) async fn perform(task: &MirrorTask, out: &mut impl Write, err: &mut i
     } else {
         tell(&report, fetcher.counts().bytes, out, err);
     }
+    if let Some(to) = &task.metrics_file
+        && let Err(why) = telling::write(&told(&report, fetcher.counts(), began.elapsed()), to)
+    {
+        say(err, &format!("tofu-state: {why}"));
+        return End::Bad;
+    }
     if report.failures.is_empty() { End::Good } else { End::Bad }
+}
+
+/// The report as metrics.
+fn told(report: &Report, counts: Counts, took: Duration) -> Run {
+    Run {
+        command: "mirror",
+        good: report.failures.is_empty(),
+        took,
+        roots: vec![("read", report.roots as u64)],
+        packages: report.packages.len() as u64,
+        zips: counts.zips,
+        bytes: counts.bytes,
+        bytes_saved: 0,
+    }
 }
 
 fn tell(report: &Report, bytes: u64, out: &mut impl Write, err: &mut impl Write) {

@@ -5,6 +5,7 @@ mod lock;
 mod mirror;
 mod progress;
 mod summary;
+mod telling;
 
 use std::io::Write;
 
@@ -12,6 +13,7 @@ use clap::ArgMatches;
 
 pub use lock::{LockTask, Place};
 pub use mirror::MirrorTask;
+pub(crate) use telling::Spans;
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]

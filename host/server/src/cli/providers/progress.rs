@@ -11,7 +11,7 @@ pub(super) struct Bars {
     begun: AtomicBool,
 }
 
-const TEMPLATE: &str = "{bar:30} {pos}/{len} packages  {msg}";
+const TEMPLATE: &str = "{bar:30} {pos}/{len} packages  {wide_msg}";
 
 impl Bars {
     /// `quiet` shows nothing at all.

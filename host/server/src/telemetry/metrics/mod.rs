@@ -4,6 +4,7 @@
 //! server has its own, in a file of its own; they are documented in METRICS.md, which a test compares.
 
 mod audit;
+pub mod commands;
 mod component;
 mod generations;
 mod groups;
@@ -235,22 +236,32 @@ mod tests {
         assert!(registry.gather().is_empty());
     }
 
-    /// `BLESS=1` writes the table anew.
-    #[test]
-    fn metrics_md_describes_all_of_them() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../METRICS.md");
-        let text = std::fs::read_to_string(file).unwrap();
-        let metrics = Metrics::new().unwrap();
+    fn table(metrics: &[Described]) -> String {
         let mut rows = String::from("| name | kind | labels | meaning |\n|---|---|---|---|\n");
-        for Described { name, kind, labels, help } in metrics.described() {
+        for Described { name, kind, labels, help } in metrics {
             let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
             rows += &format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(" "));
         }
-        let (begin, end) = (text.find("| name |").unwrap(), text.find("\nWords in labels").unwrap());
-        if std::env::var_os("BLESS").is_some() {
-            std::fs::write(file, format!("{}{rows}{}", &text[..begin], &text[end..])).unwrap();
-        } else {
-            assert_eq!(text[begin..end], rows, "run with BLESS=1");
+        rows
+    }
+
+    /// `BLESS=1` writes the tables anew.
+    #[test]
+    fn metrics_md_describes_all_of_them() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../METRICS.md");
+        let mut text = std::fs::read_to_string(file).unwrap();
+        let (server, commands) = (Metrics::new().unwrap(), commands::CommandMetrics::new().unwrap());
+        for (heading, described) in [("# Metrics", server.described()), ("## Commands", commands.described())] {
+            let begin = text.find(&format!("{heading}\n")).unwrap();
+            let begin = begin + text[begin..].find("| name |").unwrap();
+            let end = begin + text[begin..].find("|\n\n").unwrap() + 2;
+            let rows = table(described);
+            if std::env::var_os("BLESS").is_some() {
+                text.replace_range(begin..end, &rows);
+                std::fs::write(file, &text).unwrap();
+            } else {
+                assert_eq!(text[begin..end], rows, "run with BLESS=1");
+            }
         }
     }
 }

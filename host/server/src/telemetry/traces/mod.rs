@@ -9,6 +9,7 @@ mod context;
 pub mod exporter;
 pub mod sampler;
 mod spans;
+pub mod work;
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags};
@@ -62,8 +63,7 @@ impl Traces {
     /// Spans of which some go into `queue`, as `sampler` decides. They call the store `store`.
     #[must_use]
     pub fn new(sampler: Sampler, queue: Queue, store: &'static str) -> Self {
-        let scope = InstrumentationScope::builder("tofu-state").with_version(env!("CARGO_PKG_VERSION")).build();
-        Self { sampler, queue, store, scope }
+        Self { sampler, queue, store, scope: scope() }
     }
 
     /// Begins a request's trace, or goes on with the caller's.
@@ -115,6 +115,10 @@ struct Place {
     link: Option<SpanContext>,
     /// In another trace than that which its store calls have carried on.
     elsewhere: bool,
+}
+
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("tofu-state").with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 fn ids() -> RandomIdGenerator {
