@@ -57,7 +57,9 @@ impl Discovery {
             .map_err(|_| failed("its discovery document (/.well-known/terraform.json) is no JSON".to_owned()))?;
         let text = document.get(PROVIDERS).and_then(Value::as_str).ok_or_else(none)?;
         let url = end.join(text).map_err(|_| failed("its providers.v1 is no URL".to_owned()))?;
-        sound(url).ok_or_else(|| failed("its providers.v1 is no http or https URL".to_owned()))
+        // Tokens and signing keys go this way: what was found over TLS must not lead out of it.
+        let url = sound(url).filter(|url| url.scheme() == "https");
+        url.ok_or_else(|| failed("its providers.v1 is no https URL".to_owned()))
     }
 }
 

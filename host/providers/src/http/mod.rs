@@ -1,5 +1,8 @@
 //! The HTTP client that registries and mirrors are asked with: bounded, patient, and careful with credentials.
 
+mod reach;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
@@ -7,12 +10,9 @@ use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 pub use reqwest::Url;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use secrecy::{ExposeSecret, SecretString};
 
-/// More redirects than registries and their stores use; both CLIs stop here too.
-const MOST_REDIRECTS: usize = 10;
 /// A server that asks for a longer pause is asked again all the same.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -151,7 +151,10 @@ impl Http {
         // Fails only where the process has a provider already, and then that one serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder()
-            .redirect(Policy::limited(MOST_REDIRECTS))
+            .redirect(reach::redirects())
+            .dns_resolver(Arc::new(reach::Names))
+            // A signed link is as good as a password, and is nobody else's business.
+            .referer(false)
             .connect_timeout(patience.request)
             .read_timeout(patience.silence)
             .user_agent(concat!("tofu-state/", env!("CARGO_PKG_VERSION")))
@@ -195,6 +198,7 @@ impl Http {
         token: Option<&SecretString>,
         headers: HeaderMap,
     ) -> Result<Response, HttpError> {
+        reach::check(url).map_err(|error| HttpError::Wrong { host: host(url), what: error.to_string() })?;
         let mut request = self.client.get(url.clone()).headers(headers);
         if let Some(token) = token {
             let text = format!("Bearer {}", token.expose_secret());
@@ -235,7 +239,7 @@ pub(crate) fn host(url: &Url) -> String {
 pub(crate) fn unreachable(url: &Url, error: &reqwest::Error) -> HttpError {
     let host = host(url);
     if error.is_redirect() {
-        return HttpError::Wrong { host, what: format!("more than {MOST_REDIRECTS} redirects, or a broken one") };
+        return HttpError::Wrong { host, what: cause(error) };
     }
     if error.is_builder() {
         return HttpError::Wrong { host, what: "no request can be made of the URL".to_owned() };
