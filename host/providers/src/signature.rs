@@ -9,6 +9,8 @@ use crate::Hash;
 use crate::hashing::Sha256Sum;
 use crate::openpgp::{Certificate, Malformed, Signature};
 
+/// The most keys that a registry may name for a release; each costs a hash over the sums.
+const MOST_KEYS: usize = 16;
 /// The most lines that a `SHA256SUMS` may have.
 const MOST_LINES: usize = 10_000;
 
@@ -87,6 +89,9 @@ impl Sums {
 pub fn verify(document: &[u8], signature: &[u8], keys: &[String]) -> Result<String, SignatureError> {
     if keys.is_empty() {
         return Err(SignatureError::NoKeys);
+    }
+    if keys.len() > MOST_KEYS {
+        return Err(SignatureError::BadKey(format!("there are {} of them, and {MOST_KEYS} is the most", keys.len())));
     }
     let bad = |Malformed(what)| SignatureError::BadSignature(what.to_owned());
     let signatures = Signature::read_all(signature).map_err(bad)?;

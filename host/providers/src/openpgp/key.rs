@@ -6,6 +6,9 @@ use super::packet::Fields;
 use super::signature::{self, Signature};
 use super::{Malformed, armor};
 
+/// More keys and subkeys than any publisher has.
+const MOST: usize = 64;
+
 const PUBLIC_KEY: u8 = 6;
 const PUBLIC_SUBKEY: u8 = 14;
 const SIGNATURE: u8 = 2;
@@ -87,8 +90,12 @@ impl Certificate {
         let mut fields = Fields(&bytes);
         let mut certificates: Vec<Self> = Vec::new();
         // Of what to take signatures: nothing after a packet that is not known here, such as a user's ID.
-        let mut owner = None;
+        let (mut owner, mut keys) = (None, 0_usize);
         while let Some(packet) = fields.packet()? {
+            keys = keys.saturating_add(usize::from(matches!(packet.tag, PUBLIC_KEY | PUBLIC_SUBKEY)));
+            if keys > MOST {
+                return Err(Malformed("there are more keys than anybody has"));
+            }
             match packet.tag {
                 PUBLIC_KEY => {
                     owner = Key::read(packet.body)?.map(|primary| {
@@ -139,7 +146,7 @@ impl Certificate {
 
     /// Whether it has signed `document`: by itself, or by a subkey that may sign data.
     pub(crate) fn has_signed(&self, document: &[u8], signature: &Signature) -> bool {
-        let made_by = |key: &Key| signature.kind == signature::BINARY && signature.is_by(&key.material, document);
+        let made_by = |key: &Key| signature.kind == signature::BINARY && signature.vouches(&key.material, document);
         let by_subkey = |(key, bindings): &(Key, Vec<Signature>)| made_by(key) && self.lets_sign(key, bindings);
         made_by(&self.primary) || self.subkeys.iter().any(by_subkey)
     }
@@ -151,9 +158,10 @@ impl Certificate {
             |kind: u8, signature: &Signature| signature.kind == kind && signature.is_by(&self.primary.material, &both);
         let binds = |signature: &Signature| {
             let back = signature.embedded.as_deref();
-            by_key(signature::SUBKEY_BINDING, signature)
+            signature.kind == signature::SUBKEY_BINDING
+                && signature.vouches(&self.primary.material, &both)
                 && signature.lets_sign()
-                && back.is_some_and(|back| back.kind == signature::KEY_BINDING && back.is_by(&subkey.material, &both))
+                && back.is_some_and(|back| back.kind == signature::KEY_BINDING && back.vouches(&subkey.material, &both))
         };
         signatures.iter().any(binds) && !signatures.iter().any(|it| by_key(signature::SUBKEY_REVOCATION, it))
     }

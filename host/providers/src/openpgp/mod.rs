@@ -18,4 +18,6 @@ pub(crate) use signature::Signature;
 pub(crate) struct Malformed(pub(crate) &'static str);
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

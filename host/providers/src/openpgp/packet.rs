@@ -69,14 +69,15 @@ impl<'a> Fields<'a> {
         Ok(Some(Packet { tag, body: self.bytes(length)? }))
     }
 
-    /// The next subpacket of a signature: its type without the critical bit, and its data.
-    pub(super) fn subpacket(&mut self) -> Result<Option<Packet<'a>>, Malformed> {
+    /// The next subpacket of a signature: its type and its data, and whether it is critical.
+    pub(super) fn subpacket(&mut self) -> Result<Option<(Packet<'a>, bool)>, Malformed> {
         if self.0.is_empty() {
             return Ok(None);
         }
         let length = self.new_length(true)?;
         let mut inner = Fields(self.bytes(length)?);
-        let tag = u8::try_from(inner.number(1)? & 0x7f).unwrap_or(0);
-        Ok(Some(Packet { tag, body: inner.0 }))
+        let kind = inner.number(1)?;
+        let tag = u8::try_from(kind & 0x7f).unwrap_or(0);
+        Ok(Some((Packet { tag, body: inner.0 }, kind & 0x80 != 0)))
     }
 }

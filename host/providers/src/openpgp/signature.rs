@@ -2,8 +2,9 @@
 
 use ring::digest;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512, RsaPublicKeyComponents, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaPublicKeyComponents,
+    UnparsedPublicKey,
 };
 
 use super::Malformed;
@@ -11,6 +12,8 @@ use super::key::Material;
 use super::packet::Fields;
 
 const TAG: u8 = 2;
+/// More signatures than anybody puts over one release. Each costs a hash over all of it for each key.
+const MOST: usize = 16;
 
 /// Over a document's bytes.
 pub(super) const BINARY: u8 = 0x00;
@@ -23,6 +26,10 @@ pub(super) const KEY_REVOCATION: u8 = 0x20;
 /// The same of a subkey.
 pub(super) const SUBKEY_REVOCATION: u8 = 0x28;
 
+/// The subpackets of which it is known what they say. Of these, the times at which a signature or a key is over are
+/// passed over on purpose, see `signature.rs`; notations (20) mean what their maker likes.
+const KNOWN: [u8; 23] =
+    [2, 3, 4, 5, 6, 7, 9, 11, 16, 21, 22, 23, 24, 25, 26, KEY_FLAGS, 28, 29, 30, EMBEDDED_SIGNATURE, 33, 34, 35];
 const KEY_FLAGS: u8 = 27;
 const EMBEDDED_SIGNATURE: u8 = 32;
 /// The key flag of those that may sign data.
@@ -38,11 +45,15 @@ pub(crate) struct Signature {
     /// The numbers that it consists of.
     numbers: Vec<Vec<u8>>,
     may_sign: bool,
+    /// It has a critical part that is not known here: it vouches for nothing.
+    unsure: bool,
     pub(super) embedded: Option<Box<Signature>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hash {
+    /// For revocations only: a forged one takes trust away.
+    Sha1,
     Sha256,
     Sha384,
     Sha512,
@@ -58,6 +69,9 @@ impl Signature {
                 return Err(Malformed("there is something else than a signature"));
             }
             signatures.extend(Self::read(packet.body, true)?);
+            if signatures.len() > MOST {
+                return Err(Malformed("there are more signatures than anybody needs"));
+            }
         }
         if signatures.is_empty() { Err(Malformed("there is no signature of a known version")) } else { Ok(signatures) }
     }
@@ -71,6 +85,7 @@ impl Signature {
         let kind = u8::try_from(fields.number(1)?).unwrap_or(u8::MAX);
         let algorithm = fields.number(1)?;
         let hash = match fields.number(1)? {
+            2 if matches!(kind, KEY_REVOCATION | SUBKEY_REVOCATION) => Hash::Sha1,
             8 => Hash::Sha256,
             9 => Hash::Sha384,
             10 => Hash::Sha512,
@@ -88,15 +103,19 @@ impl Signature {
             27 => vec![fields.bytes(64)?.to_vec()],
             _ => return Ok(None),
         };
+        if !fields.0.is_empty() {
+            return Err(Malformed("something follows the numbers of a signature"));
+        }
         let end = hashed_length.saturating_add(6);
         let mut trailer = body.get(..end).unwrap_or_default().to_vec();
         trailer.extend([4, 0xff]);
         trailer.extend(u32::try_from(end).unwrap_or(u32::MAX).to_be_bytes());
-        let mut signature = Self { kind, hash, trailer, numbers, may_sign: false, embedded: None };
+        let mut signature = Self { kind, hash, trailer, numbers, may_sign: false, unsure: false, embedded: None };
         // A backward signature vouches for itself, so it may stand where nothing is signed.
         for (area, is_signed) in [(hashed, true), (unhashed, false)] {
             let mut fields = Fields(area);
-            while let Some(subpacket) = fields.subpacket()? {
+            while let Some((subpacket, critical)) = fields.subpacket()? {
+                signature.unsure |= is_signed && critical && !KNOWN.contains(&subpacket.tag);
                 match subpacket.tag {
                     KEY_FLAGS if is_signed => {
                         signature.may_sign = subpacket.body.first().is_some_and(|flags| flags & MAY_SIGN != 0);
@@ -116,12 +135,19 @@ impl Signature {
         self.may_sign
     }
 
+    /// Whether `key` has made it over `data`, and all of it that matters is understood. A revocation need not be
+    /// understood to count.
+    pub(super) fn vouches(&self, key: &Material, data: &[u8]) -> bool {
+        !self.unsure && self.is_by(key, data)
+    }
+
     /// Whether `key` has made it over `data`.
     pub(super) fn is_by(&self, key: &Material, data: &[u8]) -> bool {
         let message = [data, &self.trailer].concat();
         match (key, self.numbers.as_slice()) {
             (Material::Rsa { n, e }, [number]) => {
                 let parameters = match self.hash {
+                    Hash::Sha1 => &RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
                     Hash::Sha256 => &RSA_PKCS1_2048_8192_SHA256,
                     Hash::Sha384 => &RSA_PKCS1_2048_8192_SHA384,
                     Hash::Sha512 => &RSA_PKCS1_2048_8192_SHA512,
@@ -136,6 +162,7 @@ impl Signature {
                     _ => None,
                 };
                 let algorithm = match self.hash {
+                    Hash::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
                     Hash::Sha256 => &digest::SHA256,
                     Hash::Sha384 => &digest::SHA384,
                     Hash::Sha512 => &digest::SHA512,
