@@ -5,11 +5,13 @@
 //! `HashDir` sees the unpacked files only, and is what the CLIs lock; `HashZip` sees the zip's directory entries
 //! too, and is what the CLIs hold a zip from a mirror against. They differ for zips that have such entries.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,8 @@ use crate::Hash;
 
 /// The most entries that a provider's zip may have. Real ones have a handful.
 const MOST_ENTRIES: usize = 10_000;
+/// The most bytes of a zip that may be read to find its entries.
+const MOST_LIST: u64 = 16 << 20;
 /// The most bytes that a provider's zip may unpack to. The largest known provider has about 800 MB.
 const MOST_UNPACKED: u64 = 4 << 30;
 /// How many times its own size a zip may unpack to. Programs shrink to a fifth, a bomb to a thousandth.
@@ -161,7 +165,15 @@ pub fn of_zip(path: &Path) -> Result<ZipHashes, HashError> {
     let damaged = |error: zip::result::ZipError| HashError::Damaged(error.to_string());
     let file = File::open(path)?;
     let most = (file.metadata()?.len().saturating_mul(MOST_GROWTH)).clamp(ALWAYS_UNPACKED, MOST_UNPACKED);
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
+    // The list of entries is read into memory whole, so it is bounded before it is counted.
+    let list = Rc::new(Cell::new(MOST_LIST));
+    let bounded = Bounded { file, left: Rc::clone(&list) };
+    let opened = ZipArchive::new(BufReader::new(bounded));
+    if list.get() == 0 {
+        return Err(HashError::TooLarge(most));
+    }
+    let mut archive = opened.map_err(damaged)?;
+    list.set(u64::MAX);
     if archive.len() > MOST_ENTRIES {
         return Err(HashError::TooLarge(most));
     }
@@ -242,6 +254,26 @@ pub fn unpack(zip: &Path, folder: &Path) -> Result<(), HashError> {
         }
     }
     Ok(())
+}
+
+/// A file of which no more than `left` bytes are read.
+struct Bounded {
+    file: File,
+    left: Rc<Cell<u64>>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(into)?;
+        self.left.set(self.left.get().saturating_sub(read as u64));
+        if self.left.get() == 0 { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(read) }
+    }
+}
+
+impl Seek for Bounded {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 /// The SHA-256 of all that `from` gives and its length; more than `most` bytes are [`io::ErrorKind::FileTooLarge`].

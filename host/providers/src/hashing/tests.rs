@@ -113,3 +113,29 @@ fn a_real_provider_hashes_to_what_its_lock_files_say() {
     let hash = of_folder(Path::new(&folder)).unwrap();
     assert_eq!(hash.as_str(), "h1:edXOJWE4ORX8Fm+dpVpICzMZJat4AX0VRCAy/xkcOc0=");
 }
+
+/// The list of a zip's entries is read whole: a long one must not fill memory before it is counted.
+#[test]
+fn a_list_without_end_is_not_read() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("long.zip");
+    let entries = usize::from(u16::MAX);
+    let mut bytes = Vec::new();
+    for number in 0..entries {
+        let name = format!("{number:0>300}");
+        // Signature, versions, flags, method, time, date, sum, sizes, lengths, disk, attributes, offset.
+        bytes.extend([0x50, 0x4b, 1, 2, 20, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0]);
+        bytes.extend([0; 12]);
+        bytes.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
+        bytes.extend([0; 16]);
+        bytes.extend(name.as_bytes());
+    }
+    let length = u32::try_from(bytes.len()).unwrap();
+    assert!(u64::from(length) > MOST_LIST);
+    bytes.extend([0x50, 0x4b, 5, 6, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+    bytes.extend(length.to_le_bytes());
+    bytes.extend([0; 6]);
+    std::fs::write(&path, bytes).unwrap();
+    let refused = of_zip(&path);
+    assert!(matches!(refused, Err(HashError::TooLarge(_))), "{refused:?}");
+}
