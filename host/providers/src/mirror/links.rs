@@ -10,7 +10,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::cache::now;
 
-/// How long a link is good, in seconds: a client uses it at once, but may be slow, and may take it up again.
+/// How long a link is good at least, in seconds, and at most twice as long: a client uses it at once, but may be slow,
+/// and may take it up again.
 const GOOD_FOR: u64 = 60 * 60;
 
 /// Makes links and checks them.
@@ -33,6 +34,8 @@ impl Links {
                 // Such files are their owner's alone.
                 let mut file = tempfile::NamedTempFile::new_in(folder)?;
                 file.write_all(&secret)?;
+                // Half a key after a power cut would keep the server from starting.
+                file.as_file().sync_all()?;
                 if file.persist_noclobber(path).is_err() {
                     // Another process was first.
                     fs::File::open(path)?.read_exact(&mut secret)?;

@@ -165,8 +165,13 @@ impl Mirror {
             origin: format!("the registry of {}", provider.display_host()),
             at: now(),
         };
-        self.inner.records.put(provider, version, &record)?;
-        Ok(record)
+        match self.inner.records.put_new(provider, version, &record)? {
+            None => Ok(record),
+            Some(first) if first.sums == record.sums => Ok(first),
+            Some(_) => Err(self.changed(format!(
+                "{provider} {version}: another process that shares the folder has seen other sums of it"
+            ))),
+        }
     }
 
     /// A package, opened, and its length: from disk, or fetched first.
@@ -247,7 +252,10 @@ impl Mirror {
             let inner = &mirror.inner;
             let Fetched { file, sha256, bytes } = fetched;
             let hashes = hashing::of_zip(file.path()).map_err(Kept::Unsound)?;
-            inner.cache.keep_package(&Known::now(sha256, bytes, &hashes, &origin)).map_err(Kept::Disk)?;
+            // What was uploaded stays, also when a registry has the same zip.
+            if !mirror.must_stay(&sha256) {
+                inner.cache.keep_package(&Known::now(sha256, bytes, &hashes, &origin)).map_err(Kept::Disk)?;
+            }
             let gone = inner.archives.put(&sha256, file, |sum| mirror.must_stay(sum)).map_err(Kept::Disk)?;
             inner.counters.evicted.fetch_add(gone as u64, std::sync::atomic::Ordering::Relaxed);
             Ok(())

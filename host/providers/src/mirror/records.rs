@@ -53,6 +53,17 @@ impl Records {
         write(&self.place(provider), &format!("{version}.json"), record)
     }
 
+    /// Keeps the record of a release that has none. If another process was first, it is that one's record that
+    /// holds: it is given, and nothing is written.
+    pub(super) fn put_new(&self, provider: &Address, version: &Version, record: &Record) -> io::Result<Option<Record>> {
+        let (folder, name) = (self.place(provider), format!("{version}.json"));
+        match whole(&folder, record)?.persist_noclobber(folder.join(&name)) {
+            Ok(_) => fs::File::open(folder)?.sync_all().map(|()| None),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => self.get(provider, version),
+            Err(error) => Err(error.error),
+        }
+    }
+
     pub(super) fn seen(&self, provider: &Address) -> io::Result<Option<Seen>> {
         read(&self.place(provider).join(LIST))
     }
@@ -87,10 +98,48 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
 
 /// Whole and safely on disk, or not at all.
 fn write<T: Serialize>(folder: &Path, name: &str, value: &T) -> io::Result<()> {
+    whole(folder, value)?.persist(folder.join(name))?;
+    fs::File::open(folder)?.sync_all()
+}
+
+/// A file without a name yet.
+fn whole<T: Serialize>(folder: &Path, value: &T) -> io::Result<NamedTempFile> {
     fs::create_dir_all(folder)?;
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(&serde_json::to_vec_pretty(value)?)?;
     file.as_file().sync_all()?;
-    file.persist(folder.join(name))?;
-    fs::File::open(folder)?.sync_all()
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::Style;
+
+    /// Two processes may share a folder: whoever was first has seen the release.
+    #[test]
+    fn a_release_is_first_seen_once() {
+        let folder = TempDir::new().unwrap();
+        let records = Records::new(folder.path().to_owned());
+        let (provider, version) = (Address::parse("a/b", Style::Tofu).unwrap(), "1.0.0".parse().unwrap());
+        let record = |origin: &str| Record {
+            format: FORMAT,
+            provider: provider.to_string(),
+            version: "1.0.0".to_owned(),
+            packages: BTreeMap::new(),
+            sums: BTreeMap::new(),
+            signed: None,
+            protocols: Vec::new(),
+            origin: origin.to_owned(),
+            at: 1,
+        };
+        assert_eq!(records.put_new(&provider, &version, &record("first")).unwrap(), None);
+        assert_eq!(records.put_new(&provider, &version, &record("second")).unwrap(), Some(record("first")));
+        assert_eq!(records.get(&provider, &version).unwrap(), Some(record("first")));
+        assert_eq!(fs::read_dir(records.place(&provider)).unwrap().count(), 1, "nothing is left over");
+    }
 }

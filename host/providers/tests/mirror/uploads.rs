@@ -55,3 +55,21 @@ async fn what_is_no_package_is_not_taken() {
     assert!(matches!(refused, MirrorError::Unsound(_)), "{refused}");
     assert!(matches!(mirror.release(&ours, &one).await.unwrap_err(), MirrorError::NotFound(_)));
 }
+
+/// The same zip may be private here and public there: the private one would be lost if it went for want of room.
+#[tokio::test]
+async fn what_was_uploaded_stays_uploaded_when_a_registry_has_it_too() {
+    let origin = Origin::start().await;
+    origin.publish(&Release::new(NULL, "1.0.0").platforms(&["linux_amd64"]));
+    let folder = TempDir::new().unwrap();
+    let mirror = mirror(&origin, folder.path());
+    let (ours, one, linux) = (address(OURS), version("1.0.0"), platform("linux_amd64"));
+    let zip = origin.zip(NULL, "1.0.0", "linux_amd64");
+    assert!(mirror.upload(&ours, &one, &linux, uploaded(&mirror, &zip), "ci").await.unwrap());
+    // As if the registry's had been on its way already.
+    let sum = hashing::Sha256Sum::of_file(&zip).unwrap().to_string();
+    std::fs::remove_file(folder.path().join("zips").join(&sum[..2]).join(&sum)).unwrap();
+    mirror.package(&address(NULL), &one, &linux).await.unwrap();
+    let record = mirror.release(&ours, &one).await.unwrap();
+    assert_eq!(record.packages["linux_amd64"].known.as_ref().unwrap().origin, "uploaded by ci");
+}
