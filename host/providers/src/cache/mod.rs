@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use crate::fetch::incoming;
 use crate::hashing::{Sha256Sum, ZipHashes};
 use crate::{Address, Hash, Version};
 
@@ -124,6 +125,17 @@ impl Cache {
         release: &Release,
     ) -> io::Result<()> {
         self.write(&self.release_path(source, provider, version), release)
+    }
+
+    /// A folder for packages while they are downloaded, on the cache's own disk.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn incoming(&self) -> io::Result<PathBuf> {
+        make_private(&self.folder)?;
+        let folder = self.folder.join("incoming");
+        incoming::open(&folder)?;
+        Ok(folder)
     }
 
     fn package_path(&self, sha256: &Sha256Sum) -> PathBuf {

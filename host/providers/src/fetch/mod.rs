@@ -3,6 +3,8 @@
 //! A zip takes a few hundred kilobytes of memory, however large it is; as many are downloaded at once as
 //! [`Fetcher::new`] is told.
 
+pub mod incoming;
+
 use std::io::{Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,7 +88,7 @@ struct Download {
 }
 
 impl Fetcher {
-    /// Puts files into `folder` while they come, and downloads at most `at_once` at a time.
+    /// Puts files into `folder` while they come (see [`incoming`]), and downloads at most `at_once` at a time.
     #[must_use]
     pub fn new(http: Http, folder: PathBuf, at_once: usize) -> Self {
         let slots = Arc::new(Semaphore::new(at_once.max(1)));
@@ -125,7 +127,7 @@ impl Fetcher {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await.ok();
         let disk = |error| FetchError::Disk { place: self.folder.clone(), error };
-        let named = NamedTempFile::new_in(&self.folder).map_err(disk)?;
+        let named = incoming::file(&self.folder).map_err(disk)?;
         let file = tokio::fs::File::from_std(named.reopen().map_err(disk)?);
         let mut download = Download { file, hasher: Sha256::new(), have: 0, tag: None };
         self.counts.zips.fetch_add(1, Ordering::Relaxed);

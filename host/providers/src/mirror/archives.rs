@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use tempfile::NamedTempFile;
 
+use crate::fetch::incoming;
 use crate::hashing::Sha256Sum;
 
 /// A folder of zips. All of it blocks, for a moment.
@@ -18,14 +19,7 @@ pub(super) struct Archives {
 
 impl Archives {
     pub(super) fn open(folder: PathBuf, most: u64) -> io::Result<Self> {
-        fs::create_dir_all(folder.join("incoming"))?;
-        // What a process that was killed had not finished.
-        for entry in fs::read_dir(folder.join("incoming"))?.flatten() {
-            let old = entry.metadata().and_then(|it| it.modified()).ok().and_then(|at| at.elapsed().ok());
-            if old.is_some_and(|age| age.as_secs() > 24 * 60 * 60) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        incoming::open(&folder.join("incoming"))?;
         Ok(Self { folder, most })
     }
 

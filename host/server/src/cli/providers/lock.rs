@@ -216,10 +216,23 @@ fn prepare(task: &LockTask) -> Result<(Request, Means), String> {
     let (place, client, memory) = (task.place.clone(), http.clone(), cache.clone());
     let means = Means {
         source: Box::new(move |style| source(&place, style, &client, memory.clone())),
-        fetcher: Fetcher::new(http, std::env::temp_dir(), DOWNLOADS),
+        fetcher: Fetcher::new(http, incoming(cache.as_ref()), DOWNLOADS),
         cache,
     };
     Ok((request, means))
+}
+
+/// Where zips lie while they come: with the cache, because the system's folder for temporary files may be memory.
+/// Only where there is no cache, or it cannot be written, are they there.
+fn incoming(cache: Option<&Cache>) -> PathBuf {
+    let folder = cache.and_then(|cache| {
+        let made = cache.incoming();
+        made.inspect_err(|error| {
+            tracing::warn!(%error, folder = %cache.folder().display(), "the provider cache cannot be written");
+        })
+        .ok()
+    });
+    folder.unwrap_or_else(std::env::temp_dir)
 }
 
 fn source(place: &Place, style: Style, http: &Http, cache: Option<Cache>) -> Result<Arc<dyn Source>, String> {

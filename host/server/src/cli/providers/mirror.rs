@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, value_parser};
 use tofu_state_providers::bundle::{self, Report, Request};
 use tofu_state_providers::cache::Cache;
 use tofu_state_providers::cli_config::{CliConfig, Environment};
-use tofu_state_providers::fetch::{Counts, Fetcher};
+use tofu_state_providers::fetch::{Counts, Fetcher, incoming};
 use tofu_state_providers::http::{Http, Patience};
 use tofu_state_providers::sources::{Installation, Source};
 use tofu_state_providers::{Platform, Style};
@@ -107,12 +107,13 @@ pub(super) async fn perform(task: &MirrorTask, out: &mut impl Write, err: &mut i
         }
     };
     // On the mirror's own disk, so that a whole package only gets its name; below no host, so that no CLI looks there.
-    let incoming = task.to.join(INCOMING);
-    if let Err(error) = std::fs::create_dir_all(&incoming) {
-        say(err, &format!("tofu-state: {}: {error}", incoming.display()));
+    let coming = task.to.join(INCOMING);
+    // What a run that was killed has left there goes, and what another run is writing stays.
+    if let Err(error) = incoming::open(&coming) {
+        say(err, &format!("tofu-state: {}: {error}", coming.display()));
         return End::Wrong;
     }
-    let fetcher = Fetcher::new(http.clone(), incoming.clone(), DOWNLOADS);
+    let fetcher = Fetcher::new(http.clone(), coming.clone(), DOWNLOADS);
     let source = |style| -> Result<Arc<dyn Source>, String> {
         let config = CliConfig::load(style, Environment::of_process()).map_err(|error| error.to_string())?;
         let explicit = config.installation.is_some();
@@ -121,8 +122,8 @@ pub(super) async fn perform(task: &MirrorTask, out: &mut impl Write, err: &mut i
         Ok(if explicit { Arc::new(installation) } else { installation.registry() })
     };
     let done = bundle::run(&request, source, &fetcher).await;
-    // With what a run that was killed has left there.
-    let _ = std::fs::remove_dir_all(&incoming);
+    // Unless another run is still at it.
+    let _ = std::fs::remove_dir(&coming);
     let report = match done {
         Ok(report) => report,
         Err(problems) => {
