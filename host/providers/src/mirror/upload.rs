@@ -19,6 +19,12 @@ impl Mirror {
         self.inner.archives.incoming()
     }
 
+    /// Whether packages of that provider are taken in.
+    #[must_use]
+    pub fn takes(&self, provider: &Address) -> bool {
+        self.is_uploaded(provider)
+    }
+
     /// Takes a package in. The same once more changes nothing, and gives `false`.
     ///
     /// # Errors

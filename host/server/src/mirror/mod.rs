@@ -29,7 +29,7 @@ use crate::listener::accept::Answer;
 use crate::listener::outgoing::Outgoing;
 use crate::listener::states::States;
 use crate::listener::{Limits, body, head, path, reply as sealing};
-use crate::telemetry::{Metrics, Record, Telemetry};
+use crate::telemetry::{Metrics, Record, Telemetry, Upload};
 use reply::Refused;
 use target::Target;
 
@@ -126,6 +126,15 @@ impl Mirroring {
             }
             return packages::file(&self.mirror, &parts.headers, address, version, name).await;
         }
+        if let (Target::Package { address, version, platform }, &Method::PUT) = (&target, &parts.method) {
+            record.uploads(Upload {
+                provider: address.to_string(),
+                version: version.to_string(),
+                platform: platform.to_string(),
+                sha256: None,
+                is_new: false,
+            });
+        }
         let identity = self.access.authenticate(&parts.headers, OffsetDateTime::from(SystemTime::now()))?;
         record.caller(&identity, identity.caller(segments).kind);
         match target {
@@ -134,8 +143,15 @@ impl Mirroring {
                     return Err(Refused::method("PUT"));
                 }
                 needs(&identity, segments, Rights::WRITE)?;
-                let by = identity.name();
-                upload::package(&self.mirror, &self.limits, incoming, &address, &version, &platform, by).await
+                if !self.mirror.takes(&address) {
+                    return Err(upload::not_here(&address));
+                }
+                let zip = upload::receive(&self.mirror, &self.limits, incoming).await?;
+                record.received(zip.sha256.to_string());
+                let (is_new, response) =
+                    upload::package(&self.mirror, zip, &address, &version, &platform, identity.name()).await?;
+                record.uploaded(is_new);
+                Ok(response)
             }
             target if reads => {
                 needs(&identity, segments, Rights::READ)?;

@@ -5,8 +5,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
-use tofu_state_providers::fetch::Fetched;
+use tofu_state_providers::fetch::{Fetched, incoming};
 use tofu_state_providers::hashing::Sha256Sum;
 use tofu_state_providers::mirror::{Mirror, MirrorError};
 use tofu_state_providers::{Address, Platform, Version};
@@ -19,24 +18,24 @@ use crate::listener::outgoing::Outgoing;
 /// The largest package that is taken.
 const MOST: u64 = 2 << 30;
 
-/// Takes the body in as that package.
+/// Why a provider's packages are not taken.
+pub(super) fn not_here(address: &Address) -> Refused {
+    let message = format!("{address} is not one of the providers that are uploaded here (MIRROR_UPLOADS).");
+    Refused::new(StatusCode::FORBIDDEN, "not-uploaded-here", &message)
+}
+
+/// Takes what was received in as that package. Whether it is new, and the answer that says so.
 pub(super) async fn package(
     mirror: &Mirror,
-    limits: &Limits,
-    incoming: &mut Incoming,
+    zip: Fetched,
     address: &Address,
     version: &Version,
     platform: &Platform,
     by: &str,
-) -> Result<Response<Outgoing>, Refused> {
-    let zip = receive(mirror, limits, incoming).await?;
+) -> Result<(bool, Response<Outgoing>), Refused> {
     let sha256 = zip.sha256;
     let new = mirror.upload(address, version, platform, zip, by).await.map_err(|error| match error {
-        MirrorError::NotAllowed(_) => Refused::new(
-            StatusCode::FORBIDDEN,
-            "not-uploaded-here",
-            &format!("{address} is not one of the providers that are uploaded here (MIRROR_UPLOADS)."),
-        ),
+        MirrorError::NotAllowed(_) => not_here(address),
         // Here it is the caller who sent what cannot be served.
         MirrorError::Unsound(what) => Refused::new(StatusCode::UNPROCESSABLE_ENTITY, "unsound-package", &what),
         error => error.into(),
@@ -46,12 +45,13 @@ pub(super) async fn package(
     if new {
         *response.status_mut() = StatusCode::CREATED;
     }
-    Ok(response)
+    Ok((new, response))
 }
 
-async fn receive(mirror: &Mirror, limits: &Limits, incoming: &mut Incoming) -> Result<Fetched, Refused> {
+/// Writes the body into the mirror's own folder, and hashes it on the way.
+pub(super) async fn receive(mirror: &Mirror, limits: &Limits, incoming: &mut Incoming) -> Result<Fetched, Refused> {
     let disk = |error| Refused::from(MirrorError::Disk(error));
-    let named = NamedTempFile::new_in(mirror.incoming()).map_err(disk)?;
+    let named = incoming::file(&mirror.incoming()).map_err(disk)?;
     let mut file = tokio::fs::File::from_std(named.reopen().map_err(disk)?);
     let (mut hasher, mut bytes) = (Sha256::new(), 0_u64);
     loop {

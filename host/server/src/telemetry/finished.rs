@@ -47,6 +47,8 @@ pub struct Finished {
     pub status: u16,
     /// What the component tells of it; none: it did not answer.
     pub event: Option<Event>,
+    /// The provider's package that it was to upload to the mirror.
+    pub upload: Option<Upload>,
     /// What the policies said of its change, in order.
     pub reviews: Vec<Review>,
     /// The stable word of a refusal of the host's own; none: the component's answer was sent.
@@ -59,6 +61,21 @@ pub struct Finished {
     pub call: Option<Times>,
     /// The store calls that were made for it, in the order in which they ended.
     pub store_calls: Vec<StoreCall>,
+}
+
+/// A package that was to be uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// The provider's address.
+    pub provider: String,
+    /// Its version.
+    pub version: String,
+    /// For which platform, `OS_ARCH`.
+    pub platform: String,
+    /// The SHA-256 of what came, in hex; none: it did not come whole.
+    pub sha256: Option<String>,
+    /// It is there now and was not before.
+    pub is_new: bool,
 }
 
 /// A caller who has shown who it is.
@@ -97,7 +114,9 @@ impl Finished {
             Some(Operation::Difference) => "difference",
             Some(Operation::Accept) => "accept",
             Some(Operation::Discard) => "discard",
-            Some(Operation::None) | None => "none",
+            Some(Operation::None) => "none",
+            None if self.upload.is_some() => "upload",
+            None => "none",
         }
     }
 
@@ -107,7 +126,11 @@ impl Finished {
         match (self.refusal, &self.event) {
             (Some(code), _) => code,
             (None, Some(event)) => &event.outcome,
-            (None, None) => "none",
+            (None, None) => match &self.upload {
+                Some(Upload { is_new: true, .. }) => "done",
+                Some(_) => "unchanged",
+                None => "none",
+            },
         }
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use audit::Audit;
 use audit::Pending;
-pub use finished::Finished;
+pub use finished::{Finished, Upload};
 pub use metrics::Metrics;
 pub use record::Record;
 pub use traces::Traces;

@@ -11,7 +11,7 @@ use tofu_state_store::Store;
 
 use super::Telemetry;
 use super::audit::Pending;
-use super::finished::{Finished, GONE, Known};
+use super::finished::{Finished, GONE, Known, Upload};
 use super::store_calls::{Noted, StoreCalls};
 use super::traces::Begun;
 use crate::access::Identity;
@@ -65,6 +65,7 @@ impl Record {
             duration: Duration::ZERO,
             status: GONE,
             event: None,
+            upload: None,
             reviews: Vec::new(),
             refusal: Some("caller-gone"),
             trace: begun.as_ref().map(Begun::context).or(incoming),
@@ -96,6 +97,21 @@ impl Record {
             finished.route = Some(route.to_owned());
             finished.path = cut(path);
         });
+    }
+
+    /// It is to upload a package.
+    pub fn uploads(&mut self, upload: Upload) {
+        self.note(|finished| finished.upload = Some(upload));
+    }
+
+    /// The package has come, and hashes to this.
+    pub fn received(&mut self, sha256: String) {
+        self.note(|finished| finished.upload.iter_mut().for_each(|upload| upload.sha256 = Some(sha256.clone())));
+    }
+
+    /// The package is there, and may have been there before.
+    pub fn uploaded(&mut self, is_new: bool) {
+        self.note(|finished| finished.upload.iter_mut().for_each(|upload| upload.is_new = is_new));
     }
 
     /// The request's own trace, for the component.

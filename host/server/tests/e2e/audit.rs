@@ -11,7 +11,7 @@ use crate::common::{PATIENCE, server, set_up};
 use crate::wire::{Client, state};
 
 /// All records of a file, oldest first. Each line must be one.
-fn records(file: &Path) -> Vec<Value> {
+pub(crate) fn records(file: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tofu_state_providers::cli_config::{CliConfig, Environment};
+use tofu_state_providers::hashing::Sha256Sum;
 use tofu_state_providers::http::{Http, Patience, Url};
 use tofu_state_providers::sources::{NetworkMirror, Source};
 use tofu_state_providers::{Address, Style, hashing};
@@ -16,6 +17,7 @@ use tofu_state_testing::origin::{Origin, PLATFORMS, Release};
 use tofu_state_testing::process::eventually;
 use tofu_state_testing::server::{self, Server, TOKEN};
 
+use crate::audit::records;
 use crate::common::{PATIENCE, server as program};
 
 const HOSTS: [&str; 2] = ["registry.opentofu.org", "registry.terraform.io"];
@@ -50,6 +52,7 @@ impl Site {
         let files = authority.issue().write(folder.path());
         let builder = if tls { program().tls(files) } else { program() };
         let server = builder
+            .set("AUDIT_LOG", "audit.log")
             .set("MIRROR_DIR", folder.path().join("mirror"))
             .set("MIRROR_PROVIDERS", "registry.terraform.io/hashicorp/*, registry.opentofu.org/hashicorp/*")
             .set("MIRROR_UPLOADS", "providers.example/*/*")
@@ -282,4 +285,38 @@ async fn private_providers_are_uploaded_and_installed() {
     let (_, whole) = site.get(&format!("/-/mirror/{OURS}/1.0.0.lock.json")).await;
     assert_eq!(whole["origin"], "uploaded by shared");
     assert_eq!(whole["h1"].as_object().unwrap().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_upload_has_an_audit_record() {
+    let site = Site::start().await;
+    let zip = std::fs::read(site.origin.zip(OURS, "1.0.0", "linux_amd64")).unwrap();
+    let path = format!("/-/mirror/{OURS}/1.0.0/linux_amd64.zip");
+    let foreign = "/-/mirror/registry.terraform.io/hashicorp/null/3.2.0/linux_amd64.zip";
+    site.put(&path, zip.clone()).await;
+    site.put(&path, zip.clone()).await;
+    site.put(&path, b"no zip".to_vec()).await;
+    site.put(foreign, zip.clone()).await;
+    let stranger = site.client.put(site.url(&path)).bearer_auth("not-the-token-0123456789").body(zip.clone());
+    assert_eq!(stranger.send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    // Reads have none.
+    site.get(&format!("/-/mirror/{OURS}/index.json")).await;
+    let sha256 = |bytes: &[u8]| Some(Sha256Sum::of(bytes).to_string());
+    let expected = [
+        ("done", Some("shared"), sha256(&zip)),
+        ("unchanged", Some("shared"), sha256(&zip)),
+        ("exists", Some("shared"), sha256(b"no zip")),
+        ("not-uploaded-here", Some("shared"), None),
+        ("wrong-credentials", None, None),
+    ];
+    let records = records(&site.server.folder().join("audit.log"));
+    assert_eq!(records.len(), expected.len(), "{records:?}");
+    for (record, (outcome, caller, sha256)) in records.iter().zip(expected) {
+        let package = &record["package"];
+        assert_eq!((record["operation"].as_str(), record["outcome"].as_str()), (Some("upload"), Some(outcome)));
+        assert_eq!((record["caller"].as_str(), package["sha256"].as_str()), (caller, sha256.as_deref()), "{record}");
+        let provider = if outcome == "not-uploaded-here" { "registry.terraform.io/hashicorp/null" } else { OURS };
+        assert_eq!(package["provider"], provider, "{record}");
+        assert_eq!(package["platform"], "linux_amd64");
+    }
 }

@@ -8,7 +8,7 @@ use tofu_state_component::{Operation, Right, StateHeader};
 
 use super::strangers::LeftOut;
 use crate::telemetry::Finished;
-use crate::telemetry::finished::Known;
+use crate::telemetry::finished::{Known, Upload};
 
 /// The version of the record: it grows when a field changes its meaning.
 const FORMAT: u8 = 1;
@@ -48,6 +48,8 @@ struct Record<'a> {
     before: Option<State<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<State<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<Package<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     policies: Vec<Policy<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +87,23 @@ impl<'a> Policy<'a> {
             microseconds: review.microseconds(),
             labels: review.labels.iter().map(|(name, value)| Label { name, value }).collect(),
         }
+    }
+}
+
+/// A package that was to be uploaded to the mirror.
+#[derive(Serialize)]
+struct Package<'a> {
+    provider: &'a str,
+    version: &'a str,
+    platform: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<&'a str>,
+}
+
+impl<'a> Package<'a> {
+    fn of(upload: &'a Upload) -> Self {
+        let Upload { provider, version, platform, sha256, .. } = upload;
+        Self { provider, version, platform, sha256: sha256.as_deref() }
     }
 }
 
@@ -166,6 +185,7 @@ pub(super) fn line(finished: &Finished) -> Option<String> {
         unlocked: finished.unlocked(),
         before: event.and_then(|event| event.before.as_ref()).map(State::of),
         after: event.and_then(|event| event.after.as_ref()).map(State::of),
+        package: finished.upload.as_ref().map(Package::of),
         policies: finished.reviews.iter().map(Policy::of).collect(),
         denied_by: finished.denied_by(),
         quarantined: finished.quarantined(),
@@ -193,7 +213,8 @@ pub(super) fn kind(finished: &Finished) -> Option<Kind> {
     let is_change = match asked {
         Some(Operation::Get | Operation::List | Operation::Outputs | Operation::Difference) => false,
         Some(Operation::None) | None => {
-            finished.right.is_some_and(|right| matches!(right, Right::Write | Right::Delete))
+            finished.upload.is_some()
+                || finished.right.is_some_and(|right| matches!(right, Right::Write | Right::Delete))
         }
         Some(_) => true,
     };

@@ -134,6 +134,7 @@ mod tests {
             received: SystemTime::now(),
             duration: Duration::from_millis(3),
             status: 200,
+            upload: None,
             event: Some(Event {
                 operation: Operation::Lock,
                 outcome: "done".into(),
