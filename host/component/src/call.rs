@@ -8,7 +8,9 @@ use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
+use wasmtime::component::{Instance, TypedFunc};
 
+use crate::bindings::exports::tofu_state::backend::handler as contract;
 use crate::exchange::{Failure, Reply, Request, Surroundings, Times};
 use crate::guest::{Guest, Reachable};
 use crate::load::{Loaded, Protocol};
@@ -120,11 +122,30 @@ async fn run(loaded: &Loaded, request: Request, store: &mut wasmtime::Store<Gues
     let meter = Arc::clone(&store.data().meter);
     let call = async {
         let request = convert::request(request, store.data_mut())?;
-        let instance = loaded.pre.instantiate_async(&mut *store).await?;
-        instance.tofu_state_backend_handler().call_handle(&mut *store, &request).await
+        let instance = loaded.pre.instance_pre().instantiate_async(&mut *store).await?;
+        let (response,) = handle(loaded, &instance, store)?.call_async(&mut *store, (&request,)).await?;
+        wasmtime::Result::Ok(response)
     };
     match meter.charge(call).await {
         Ok(response) => convert::reply(response, store.data_mut()),
         Err(error) => Err(fault::diagnose(&error, store.data())),
     }
+}
+
+/// The function `handle` of an instance.
+///
+/// The generated bindings would compare the types of all exports with those of the contract, name by name, in each
+/// instance anew: a microsecond or two of every request.
+#[allow(unsafe_code, reason = "wasmtime cannot tell that the types were compared when the component was loaded")]
+fn handle<'a>(
+    loaded: &Loaded,
+    instance: &Instance,
+    store: &mut wasmtime::Store<Guest>,
+) -> wasmtime::Result<TypedFunc<(&'a contract::Request,), (contract::Response,)>> {
+    let function = instance
+        .get_func(&mut *store, loaded.handle)
+        .ok_or_else(|| wasmtime::Error::msg("the component exports no `handle`"))?;
+    // SAFETY: wasmtime demands that these are the function's types. They are a component's, the same in all of its
+    // instances, and `Engine::load` has had them compared by the bindings when it asked this component for its routes.
+    Ok(unsafe { TypedFunc::new_unchecked(function) })
 }

@@ -73,7 +73,7 @@ impl Engine {
     /// # Errors
     /// See [`EngineError`]. Missing address space is one only if [`Limits::allocation`] demands the pool.
     pub fn new(limits: Limits) -> Result<Self, EngineError> {
-        let build = |allocation| wasmtime::Engine::new(&config(&limits, allocation));
+        let build = |allocation| wasmtime::Engine::new(&limits.wasmtime(allocation));
         let (wasmtime, allocation) = match limits.allocation {
             Some(allocation) => (build(allocation).map_err(EngineError::Wasmtime)?, allocation),
             None => match build(Allocation::Pooling) {
@@ -142,40 +142,48 @@ impl Engine {
     }
 }
 
-fn config(limits: &Limits, allocation: Allocation) -> Config {
-    // Where address space is short, a memory takes what it uses, and moves when it grows.
-    let mut config = settings::compiling(match allocation {
-        Allocation::Pooling => limits.memory_bytes.max(settings::MEMORY_BYTES),
-        Allocation::OnDemand => 0,
-    });
-    config.async_stack_size(STACK_BYTES).max_wasm_stack(WASM_STACK_BYTES);
-    if limits.metering != Metering::Time {
-        config.epoch_interruption(false).consume_fuel(true);
-    }
-    match allocation {
-        Allocation::Pooling => {
-            // Policies run while the protocol's instance waits, one at a time, on the same permit.
-            let instances = limits.concurrency.saturating_mul(2).saturating_add(LOADING_INSTANCES);
-            let mut pool = PoolingAllocationConfig::new();
-            pool.total_component_instances(instances)
-                .total_core_instances(instances.saturating_mul(MAX_CORE_INSTANCES))
-                .max_core_instances_per_component(MAX_CORE_INSTANCES)
-                .total_memories(instances.saturating_add(SPARE_MEMORIES))
-                .max_memories_per_component(MAX_MEMORIES)
-                .total_tables(instances.saturating_mul(MAX_TABLES))
-                .max_tables_per_component(MAX_TABLES)
-                .total_stacks(instances)
-                .max_memory_size(limits.memory_bytes)
-                .linear_memory_keep_resident(KEPT_RESIDENT_BYTES)
-                .table_keep_resident(KEPT_RESIDENT_TABLE_BYTES)
-                .pagemap_scan(Enabled::Auto);
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+impl Limits {
+    /// How wasmtime is set up for these limits.
+    #[must_use]
+    pub fn wasmtime(&self, allocation: Allocation) -> Config {
+        // Where address space is short, a memory takes what it uses, and moves when it grows.
+        let mut config = settings::compiling(match allocation {
+            Allocation::Pooling => self.memory_bytes.max(settings::MEMORY_BYTES),
+            Allocation::OnDemand => 0,
+        });
+        config.async_stack_size(STACK_BYTES).max_wasm_stack(WASM_STACK_BYTES);
+        if self.metering != Metering::Time {
+            config.epoch_interruption(false).consume_fuel(true);
         }
-        Allocation::OnDemand => {
-            config.allocation_strategy(InstanceAllocationStrategy::OnDemand).memory_reservation_for_growth(1 << 20);
-        }
+        match allocation {
+            Allocation::Pooling => config.allocation_strategy(InstanceAllocationStrategy::Pooling(self.pool())),
+            Allocation::OnDemand => {
+                config.allocation_strategy(InstanceAllocationStrategy::OnDemand).memory_reservation_for_growth(1 << 20)
+            }
+        };
+        config
     }
-    config
+
+    /// The pool that instances come from with [`Allocation::Pooling`].
+    #[must_use]
+    pub fn pool(&self) -> PoolingAllocationConfig {
+        // Policies run while the protocol's instance waits, one at a time, on the same permit.
+        let instances = self.concurrency.saturating_mul(2).saturating_add(LOADING_INSTANCES);
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(instances)
+            .total_core_instances(instances.saturating_mul(MAX_CORE_INSTANCES))
+            .max_core_instances_per_component(MAX_CORE_INSTANCES)
+            .total_memories(instances.saturating_add(SPARE_MEMORIES))
+            .max_memories_per_component(MAX_MEMORIES)
+            .total_tables(instances.saturating_mul(MAX_TABLES))
+            .max_tables_per_component(MAX_TABLES)
+            .total_stacks(instances)
+            .max_memory_size(self.memory_bytes)
+            .linear_memory_keep_resident(KEPT_RESIDENT_BYTES)
+            .table_keep_resident(KEPT_RESIDENT_TABLE_BYTES)
+            .pagemap_scan(Enabled::Auto);
+        pool
+    }
 }
 
 fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<Guest>> {

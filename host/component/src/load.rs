@@ -5,6 +5,7 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
+use wasmtime::component::{Component, ComponentExportIndex};
 
 use crate::bindings::ProtocolPre;
 use crate::engine::{Engine, Shared};
@@ -15,6 +16,9 @@ use crate::{Failure, Limits, Route, fault, imports, routes};
 
 /// Memories of an instance. Calls count on finding one without waiting for it.
 const MEMORIES: u32 = 1;
+
+/// The interface that answers requests.
+const HANDLER: &str = "tofu-state:backend/handler@0.1.0";
 
 /// The most routes that are looked through for every request.
 const MAX_ROUTES: usize = 256;
@@ -29,6 +33,8 @@ pub struct Protocol {
 pub(crate) struct Loaded {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pre: ProtocolPre<Guest>,
+    /// Where `handle` is among the exports.
+    pub(crate) handle: ComponentExportIndex,
     digest: String,
     routes: Vec<Route>,
 }
@@ -98,8 +104,15 @@ impl Engine {
         let pre = shared.linker.instantiate_pre(&component).map_err(contract)?;
         let pre = ProtocolPre::new(pre).map_err(contract)?;
         let routes = ask_routes(shared, &pre).map_err(LoadError::Routes)?;
-        Ok(Protocol { loaded: Arc::new(Loaded { shared: Arc::clone(shared), pre, digest, routes }) })
+        let handle = handle_of(&component).ok_or_else(|| LoadError::Contract("it exports no `handle`".to_owned()))?;
+        Ok(Protocol { loaded: Arc::new(Loaded { shared: Arc::clone(shared), pre, handle, digest, routes }) })
     }
+}
+
+/// Where a component of the contract has the function `handle`.
+fn handle_of(component: &Component) -> Option<ComponentExportIndex> {
+    let handler = component.get_export_index(None, HANDLER)?;
+    component.get_export_index(Some(&handler), "handle")
 }
 
 impl Protocol {

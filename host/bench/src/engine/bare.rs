@@ -3,21 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tofu_state_component::BUILT_IN;
+use tofu_state_component::{Allocation, BUILT_IN, Limits};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, Val};
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, Store};
 
 use super::Callee;
 
 /// An epoch that never comes.
 const NEVER: u64 = u64::MAX / 2;
-/// As `engine.rs` and `settings.rs` in `host/component/src` have them.
-const STACK_BYTES: usize = 2 << 20;
-const WASM_STACK_BYTES: usize = 512 << 10;
-const MEMORY_BYTES: usize = 64 << 20;
-const GUARD_BYTES: u64 = 64 << 10;
-const KEPT_RESIDENT_BYTES: usize = 256 << 10;
-const KEPT_RESIDENT_TABLE_BYTES: usize = 16 << 10;
 
 /// How instances get their memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,25 +35,18 @@ impl Setting {
         }
     }
 
+    /// The server's own settings, and less of them.
     fn config(self) -> Config {
-        let mut config = Config::new();
-        config
-            .epoch_interruption(true)
-            .concurrency_support(false)
-            .native_unwind_info(false)
-            .generate_address_map(false)
-            .async_stack_size(STACK_BYTES)
-            .max_wasm_stack(WASM_STACK_BYTES)
-            .memory_guard_size(GUARD_BYTES)
-            .memory_reservation(MEMORY_BYTES as u64);
-        if self != Self::OnDemand {
-            let mut pool = PoolingAllocationConfig::new();
-            pool.max_memory_size(MEMORY_BYTES);
-            if self != Self::Pooling {
-                pool.linear_memory_keep_resident(KEPT_RESIDENT_BYTES).pagemap_scan(Enabled::Auto);
-            }
-            if self == Self::Tuned {
-                pool.table_keep_resident(KEPT_RESIDENT_TABLE_BYTES);
+        let limits = Limits::default();
+        if self == Self::OnDemand {
+            return limits.wasmtime(Allocation::OnDemand);
+        }
+        let mut config = limits.wasmtime(Allocation::Pooling);
+        if self != Self::Tuned {
+            let mut pool = limits.pool();
+            pool.table_keep_resident(0);
+            if self == Self::Pooling {
+                pool.linear_memory_keep_resident(0).pagemap_scan(Enabled::No);
             }
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         }
