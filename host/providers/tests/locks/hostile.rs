@@ -113,21 +113,22 @@ async fn a_mirror_cannot_change_what_is_locked() {
     origin.publish(&Release::new(WEB, "1.0.0").rebuilt());
     let bad = origin.zip(WEB, "1.0.0", "linux_amd64");
     let zh = |zip: &Path| tofu_state_providers::hashing::Sha256Sum::of_file(zip).unwrap().zh();
-    let mirror = |zip: &Path, acceptable: Vec<Hash>| {
+    let homes = [(); 4].map(|()| Home::new());
+    let mirror = |home: usize, zip: &Path, acceptable: Vec<Hash>| {
         let source: Arc<dyn Source> = Arc::new(Mirror { zip: zip.to_owned(), acceptable });
-        Home::new().means_of(move |_| Arc::clone(&source))
+        homes[home].means_of(move |_| Arc::clone(&source))
     };
     let asked = request(root.path(), Style::Tofu, ONE);
     for (means, reason) in [
-        (mirror(&bad, vec![zh(&bad)]), "none of those that are locked"),
-        (mirror(&bad, vec![zh(&good)]), "not what was promised"),
-        (mirror(&good, Vec::new()), "without any hash"),
+        (mirror(0, &bad, vec![zh(&bad)]), "none of those that are locked"),
+        (mirror(1, &bad, vec![zh(&good)]), "not what was promised"),
+        (mirror(2, &good, Vec::new()), "without any hash"),
     ] {
         let report = run(&asked, &means).await;
         assert!(failures(&report).contains(reason), "{}", failures(&report));
         assert_eq!(lock_of(root.path()).unwrap(), before);
     }
-    lock(&asked, &mirror(&good, vec![zh(&good)])).await;
+    lock(&asked, &mirror(3, &good, vec![zh(&good)])).await;
     assert_eq!(lock_of(root.path()).unwrap().matches("\"h1:").count(), 2);
 }
 
@@ -163,11 +164,14 @@ async fn a_kill_in_the_middle_leaves_whole_files() {
     write("1.1.0");
     let config = folder.path().join("cli.config");
     std::fs::write(&config, origin.cli_config()).unwrap();
+    // What is killed tidies nothing up.
+    let left_behind = tempfile::TempDir::new().unwrap();
     for round in 0..8 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["hostile::the_child_that_is_killed", "--exact", "--ignored"])
             .env("LOCK_FOLDER", folder.path())
             .env("LOCK_CONFIG", &config)
+            .env("TMPDIR", left_behind.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
