@@ -45,6 +45,10 @@ impl Home {
         Self { folder: TempDir::new().unwrap() }
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn cache(&self) -> Cache {
         Cache::new(self.folder.path().join("cache"))
     }

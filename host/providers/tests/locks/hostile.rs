@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use tofu_state_providers::lock::Outcome;
-use tofu_state_providers::sources::{Location, PackageMeta, Provenance, Source, SourceError};
+use tofu_state_providers::fetch::Fetcher;
+use tofu_state_providers::http::{Http, Patience};
+use tofu_state_providers::lock::{Means, Outcome};
+use tofu_state_providers::sources::{Location, PackageMeta, Provenance, Registry, Source, SourceError};
 use tofu_state_providers::{Address, Hash, Platform, Style, Version};
 use tofu_state_testing::origin::{Fault, Origin, Release};
 
@@ -43,15 +46,62 @@ async fn what_is_not_signed_or_not_the_same_is_not_locked() {
 
 #[tokio::test]
 async fn hostile_zips_are_not_locked() {
-    for (release, reason) in
-        [(Release::new(WEB, "1.0.0").entry("../evil"), "evil"), (Release::new(WEB, "1.0.0").entry("/etc/evil"), "evil")]
-    {
+    for (release, reason) in [
+        (Release::new(WEB, "1.0.0").entry("../evil"), "evil"),
+        (Release::new(WEB, "1.0.0").entry("/etc/evil"), "evil"),
+        (Release::new(WEB, "1.0.0").platforms(ONE).bomb(), "unpacks to more than"),
+    ] {
         let origin = Origin::start().await;
         origin.publish(&release);
         let root = root();
         let report = run(&request(root.path(), Style::Tofu, ONE), &Home::new().means(&origin)).await;
         assert!(failures(&report).contains(reason), "{}", failures(&report));
         assert_eq!(lock_of(root.path()), None);
+    }
+}
+
+/// Impatient, and asks few times.
+fn soon() -> Http {
+    let short = Duration::from_millis(200);
+    Http::new(Patience { request: short, silence: short, retries: 2, pause: Duration::from_millis(1) }).unwrap()
+}
+
+/// One provider's registry fails; another root module with another provider is done all the same.
+#[tokio::test]
+async fn a_registry_that_hangs_breaks_off_or_lies_holds_up_nobody_else() {
+    const OTHER: &str = "registry.example.com/acme/other";
+    for (fault, reason) in [
+        (Fault::Hangs, "no answer in time"),
+        (Fault::ZipHangs, "1.0.0 for linux_amd64: terraform-provider-web"),
+        (Fault::Truncated(usize::MAX), "1.0.0 for linux_amd64: terraform-provider-web"),
+        (Fault::TruncatedWithoutRanges(usize::MAX), "1.0.0 for linux_amd64: terraform-provider-web"),
+        (Fault::FalseVersions, "99.0.0 has no package for linux_amd64"),
+    ] {
+        let origin = Origin::start().await;
+        for provider in [WEB, OTHER] {
+            origin.publish(&Release::new(provider, "1.0.0").size(100_000));
+        }
+        let home = Home::new();
+        let config = home.config(Style::Tofu, &origin.cli_config());
+        let source: Arc<dyn Source> = Arc::new(Registry::new(soon(), config, None));
+        let means = Means {
+            source: Box::new(move |_| Ok(Arc::clone(&source))),
+            fetcher: Fetcher::new(soon(), home.folder().to_owned(), 4),
+            cache: None,
+        };
+        origin.misbehave(WEB, fault.clone());
+        let tree = folder(&[
+            ("web/main.tf", &required(&format!("web = {{ source = \"{WEB}\" }}"))),
+            ("other/main.tf", &required(&format!("other = {{ source = \"{OTHER}\" }}"))),
+        ]);
+        let report = run(&request(tree.path(), Style::Tofu, ONE), &means).await;
+        assert_eq!(report.counts(), (0, 1, 0, 1), "{fault:?}: {}", failures(&report));
+        assert!(failures(&report).contains(reason), "{fault:?}: {}", failures(&report));
+        assert_eq!(lock_of(&tree.path().join("web")), None, "{fault:?}");
+        // Nothing of what came is left.
+        let left = std::fs::read_dir(home.folder()).unwrap().flatten();
+        let left: Vec<_> = left.map(|entry| entry.file_name()).filter(|name| name != "cli.config").collect();
+        assert!(left.is_empty(), "{fault:?}: {left:?}");
     }
 }
 
