@@ -38,6 +38,9 @@ pub struct Registry {
 struct Verified {
     sums: Sums,
     signed_by: Option<String>,
+    document: Bytes,
+    /// Empty, if the release may go unsigned.
+    signature: Bytes,
 }
 
 /// What a registry says about a package, and what vouches for it; for whoever serves it on.
@@ -163,8 +166,8 @@ impl Registry {
             .map_err(|error| failed(format!("SHA256SUMS of {provider} {version}: {error}")))?;
         let keys: Vec<String> =
             answer.signing_keys.gpg_public_keys.iter().flatten().map(|key| key.ascii_armor.clone()).collect();
-        let signed_by = if keys.is_empty() && may_go_unsigned(provider) {
-            None
+        let (signed_by, signature) = if keys.is_empty() && may_go_unsigned(provider) {
+            (None, Bytes::new())
         } else {
             let url = file(base, &answer.shasums_signature_url)
                 .ok_or_else(|| untrusted("it gives no URL for the signature of SHA256SUMS".to_owned()))?;
@@ -175,15 +178,15 @@ impl Registry {
                 }
                 Err(error) => return Err(failed(format!("the signature of {provider} {version}: {error}"))),
             };
-            let checked = document.clone();
+            let (checked, by) = (document.clone(), signature.clone());
             // Verifying takes milliseconds of arithmetic.
-            let id = tokio::task::spawn_blocking(move || signature::verify(&checked, &signature, &keys)).await;
+            let id = tokio::task::spawn_blocking(move || signature::verify(&checked, &by, &keys)).await;
             let id = id.unwrap_or_else(|_| Err(SignatureError::BadSignature("the check ended early".to_owned())));
-            Some(id.map_err(|error| untrusted(error.to_string()))?)
+            (Some(id.map_err(|error| untrusted(error.to_string()))?), signature)
         };
         let sums = Sums::parse(&document).map_err(|error| untrusted(error.to_string()))?;
         self.compare(provider, version, &sums, signed_by.as_deref())?;
-        Ok(Verified { sums, signed_by })
+        Ok(Verified { sums, signed_by, document, signature })
     }
 
     /// A release does not change. One that does is not believed, whoever has signed it.
@@ -219,7 +222,8 @@ impl Registry {
         }
     }
 
-    /// A package's description and the signed sums as they came, after the same checks as [`Source::package`].
+    /// A package's description, and the very bytes of the signed sums that were checked for it, after the same checks
+    /// as [`Source::package`].
     ///
     /// # Errors
     /// As [`Source::package`].
@@ -229,16 +233,9 @@ impl Registry {
         version: &Version,
         platform: &Platform,
     ) -> Result<(PackageMeta, Described), SourceError> {
-        let (meta, answer, parsed, base) = self.asked(provider, version, platform).await?;
-        let failed = |error: HttpError| SourceError::Failed { place: place(provider), reason: error.to_string() };
-        let none =
-            || SourceError::Failed { place: place(provider), reason: "it gives no URL for SHA256SUMS".to_owned() };
-        let url = file(&base, &parsed.shasums_url).ok_or_else(none)?;
-        let (document, _) = self.http.get(&url, None, MOST_SUMS).await.map_err(failed)?;
-        let signature = match file(&base, &parsed.shasums_signature_url) {
-            Some(url) => self.http.get(&url, None, MOST_SUMS).await.map_err(failed)?.0,
-            None => Bytes::new(),
-        };
+        let (meta, answer, release) = self.asked(provider, version, platform).await?;
+        // Asked for once more, they could be others, which nobody has checked.
+        let (document, signature) = (release.document.clone(), release.signature.clone());
         Ok((meta, Described { answer, document, signature }))
     }
 
@@ -247,7 +244,7 @@ impl Registry {
         provider: &Address,
         version: &Version,
         platform: &Platform,
-    ) -> Result<(PackageMeta, Bytes, PackageAnswer, Url), SourceError> {
+    ) -> Result<(PackageMeta, Bytes, Arc<Verified>), SourceError> {
         let Platforms { os, arch } = Platforms::of(platform);
         let path = format!("{}/{}/{version}/download/{os}/{arch}", provider.namespace(), provider.kind());
         let (answer, body, base) = match self.json::<PackageAnswer>(provider, &path).await {
@@ -312,7 +309,7 @@ impl Registry {
             installed: None,
             provenance,
         };
-        Ok((meta, body, answer, base))
+        Ok((meta, body, release))
     }
 }
 

@@ -42,6 +42,8 @@ async fn all_sums_are_there_at_once_and_all_hashes_soon() {
     let folder = TempDir::new().unwrap();
     let mirror = mirror(&origin, folder.path());
     let first = mirror.release(&address(NULL), &version("1.0.0")).await.unwrap();
+    let counts = origin.counts();
+    assert_eq!((counts.sums, counts.signatures), (1, 1), "what is kept is what was checked, not asked for again");
     assert_eq!(first.lock_set().zh.len(), 5, "four packages and the manifest");
     assert!(first.lock_set().signed_by.is_some());
     for name in PLATFORMS {
