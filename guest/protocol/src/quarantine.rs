@@ -24,7 +24,8 @@ pub(crate) fn key_of(path: &StatePath, sha256: &str) -> String {
     format!("{PREFIX}/{}/{sha256}", path.state_key())
 }
 
-/// Writes the state under `key`, unless it is there already, whole.
+/// Writes the state under `key`. One that is there already is written again: whoever is discarding the former one then
+/// loses the race.
 pub(crate) fn keep<S: Store>(
     store: &S,
     key: &str,
@@ -35,10 +36,11 @@ pub(crate) fn keep<S: Store>(
     let document = QuarantineDocument::Quarantined(QuarantineRecord {
         policy: denial.policy.clone(),
         reason: denial.reason.clone(),
+        discarded: false,
         state: state.clone(),
     });
     let meta = document::encode(&document);
-    let mut expected = 0;
+    let (mut expected, mut raced) = (0, false);
     for _ in 0..ATTEMPTS {
         if store.put_cas(key, &meta, Some(body), expected, Retention::Latest)? == Outcome::Written {
             return Ok(());
@@ -47,11 +49,13 @@ pub(crate) fn keep<S: Store>(
             Slot::Absent => 0,
             Slot::Removed(revision) => revision,
             Slot::Entry(entry) => {
-                let _: QuarantineDocument = document::decode(key, &entry.meta)?;
+                let QuarantineDocument::Quarantined(record) = document::decode(key, &entry.meta)?;
                 let whole = entry.content.is_some_and(|kept| to_hex(&kept.digests().sha256) == state.sha256);
-                if whole {
+                // Another attempt, or this one before its answer was lost, has written it since the last look.
+                if raced && whole && !record.discarded && entry.revision > expected {
                     return Ok(());
                 }
+                raced = true;
                 entry.revision
             }
         };
