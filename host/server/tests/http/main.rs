@@ -20,6 +20,7 @@ mod paths;
 mod program;
 mod recovery;
 mod registries;
+mod restoring;
 mod storm;
 mod support;
 mod swapping;

@@ -1,5 +1,5 @@
 //! For tests only: the suite that every driver passes, a wrapper that holds calls back or makes them
-//! fail, a disk that runs full or breaks, and mutants of the layout.
+//! fail, a server that dies, a disk that runs full or breaks, and mutants of the layout.
 //!
 //! Everything here may panic: a panic with a clear text is how a test fails.
 
@@ -12,6 +12,7 @@
 )]
 
 pub mod disk;
+pub mod dying;
 pub mod held;
 pub mod mutation;
 pub mod suite;

@@ -1,6 +1,7 @@
 //! A server that dies in the middle of a write leaves the old state or the new one, whole.
 
-use super::dying::Dying;
+use tofu_state_store::testing::dying::Dying;
+
 use super::*;
 
 /// Dies at each call in turn: among the chunks, at the manifest, and while it tidies up.

@@ -8,7 +8,6 @@
 )]
 
 mod crash;
-mod dying;
 mod faults;
 mod fence;
 mod garbage;

@@ -2,8 +2,8 @@
 //! nothing stays that nobody needs.
 
 use proptest::prelude::*;
+use tofu_state_store::testing::dying::Dying;
 
-use super::dying::Dying;
 use super::*;
 
 #[derive(Clone, Debug)]

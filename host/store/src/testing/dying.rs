@@ -4,25 +4,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use tofu_state_store::history::{Child, History};
-use tofu_state_store::{Error, Health, Key, Outcome, Revision, Slot, Store, Write};
+use tokio::sync::Notify;
+
+use crate::history::{Child, History};
+use crate::{Error, Health, Key, Outcome, Revision, Slot, Store, Write};
 
 /// Passes so many calls on; then it is dead, and every call fails.
-pub(super) struct Dying {
+pub struct Dying {
     inner: Arc<dyn History>,
     /// Calls that are answered.
     answered: usize,
     /// Whether the call after those is still done.
     last_is_done: bool,
     calls: AtomicUsize,
+    death: Notify,
 }
 
 impl Dying {
-    pub(super) fn new(inner: Arc<dyn History>, answered: usize, last_is_done: bool) -> Self {
-        Self { inner, answered, last_is_done, calls: AtomicUsize::new(0) }
+    /// Over `inner`: `answered` calls pass, and the one after these is done all the same if `last_is_done`.
+    #[must_use]
+    pub fn new(inner: Arc<dyn History>, answered: usize, last_is_done: bool) -> Self {
+        Self { inner, answered, last_is_done, calls: AtomicUsize::new(0), death: Notify::new() }
     }
 
-    pub(super) fn is_dead(&self) -> bool {
+    /// Waits for that call.
+    pub async fn died(&self) {
+        self.death.notified().await;
+    }
+
+    /// Whether that call has come.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
         self.calls.load(Ordering::SeqCst) > self.answered
     }
 
@@ -34,6 +46,7 @@ impl Dying {
         if number == self.answered && self.last_is_done {
             let _ = call.await;
         }
+        self.death.notify_one();
         Err(Error::Unavailable("dead".to_owned()))
     }
 }
