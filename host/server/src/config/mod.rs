@@ -216,7 +216,8 @@ pub fn data_dir(source: &Source<'_>) -> Result<PathBuf, Mistakes> {
     }
 }
 
-/// What commands log, and where their spans go. They are as quiet as `RUST_LOG=warn`, unless it says something else.
+/// What commands log, and where their spans go. They are as quiet as `RUST_LOG=warn` and write for people,
+/// unless it is said otherwise.
 ///
 /// # Errors
 /// All mistakes in it.
@@ -227,7 +228,7 @@ pub fn of_commands(source: &Source<'_>) -> Result<(Logging, Option<Traces>), Mis
     match logging {
         Some(logging) if reading.is_clean() => {
             let filter = if quiet { "warn".to_owned() } else { logging.filter };
-            Ok((Logging { filter, ..logging }, traces))
+            Ok((Logging { filter, format: Some(logging.format.unwrap_or(LogFormat::Text)) }, traces))
         }
         _ => Err(reading.mistakes()),
     }
