@@ -24,8 +24,7 @@ pub(crate) fn key_of(path: &StatePath, sha256: &str) -> String {
     format!("{PREFIX}/{}/{sha256}", path.state_key())
 }
 
-/// Writes the state under `key`. One that is there already is written again: whoever is discarding the former one then
-/// loses the race.
+/// Writes the state under `key`, unless it is there already, whole.
 pub(crate) fn keep<S: Store>(
     store: &S,
     key: &str,
@@ -36,11 +35,10 @@ pub(crate) fn keep<S: Store>(
     let document = QuarantineDocument::Quarantined(QuarantineRecord {
         policy: denial.policy.clone(),
         reason: denial.reason.clone(),
-        discarded: false,
         state: state.clone(),
     });
     let meta = document::encode(&document);
-    let (mut expected, mut raced) = (0, false);
+    let mut expected = 0;
     for _ in 0..ATTEMPTS {
         if store.put_cas(key, &meta, Some(body), expected, Retention::Latest)? == Outcome::Written {
             return Ok(());
@@ -49,13 +47,11 @@ pub(crate) fn keep<S: Store>(
             Slot::Absent => 0,
             Slot::Removed(revision) => revision,
             Slot::Entry(entry) => {
-                let QuarantineDocument::Quarantined(record) = document::decode(key, &entry.meta)?;
+                let _: QuarantineDocument = document::decode(key, &entry.meta)?;
                 let whole = entry.content.is_some_and(|kept| to_hex(&kept.digests().sha256) == state.sha256);
-                // Another attempt, or this one before its answer was lost, has written it since the last look.
-                if raced && whole && !record.discarded && entry.revision > expected {
+                if whole {
                     return Ok(());
                 }
-                raced = true;
                 entry.revision
             }
         };

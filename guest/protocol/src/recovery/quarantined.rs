@@ -1,8 +1,7 @@
 //! One refused state: read, accepted, discarded.
 //!
-//! Its key is made of its digest, so under one key there are only ever the same bytes. An accepted one is deleted
-//! without naming a revision: its bytes are the present state. A discarded one is replaced, by compare-and-set, by a
-//! record without content: a deletion could take with it what a late retry has kept anew.
+//! Its key is made of its digest, so under one key there are only ever the same bytes: that is why it may be deleted
+//! without naming a revision.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -12,9 +11,9 @@ use super::refusal::Refused;
 use super::{Call, json};
 use crate::archive::Archive;
 use crate::change;
-use crate::document::{self, QuarantineDocument, QuarantineRecord, StateDocument, StateRecord, Written, to_hex};
+use crate::document::{self, QuarantineDocument, StateDocument, to_hex};
 use crate::exchange::{Body, Operation, Reply, Request};
-use crate::outside::{Blob, Outcome, Retention, Slot, Store};
+use crate::outside::{Blob, Slot, Store};
 use crate::path::StatePath;
 use crate::policies::{self, Change, Denial, Needs, Policies};
 use crate::quarantine::key_of;
@@ -85,63 +84,19 @@ pub(super) fn accept<A: Archive>(call: &mut Call<'_, A>, path: &StatePath) -> Re
 /// `DELETE /-/v1/quarantined/…`.
 pub(super) fn discard<A: Archive>(call: &mut Call<'_, A>, path: &StatePath) -> Result<Reply<A::Blob>, Refused> {
     let query = call.query(&["sha256"])?;
-    let sha256 = query.sha256()?;
-    let key = key_of(path, sha256);
-    let (revision, record) = match call.archive.get(&key)? {
+    let key = key_of(path, query.sha256()?);
+    match call.archive.get(&key)? {
         Slot::Absent => return Err(Refused::NotQuarantined),
-        // Its content is out of reach already: what is written down is who discarded it.
-        Slot::Removed(revision) => (revision, unknown(call, sha256)),
+        Slot::Removed(_) => {}
         Slot::Entry(entry) => {
             let QuarantineDocument::Quarantined(record) = document::decode(&key, &entry.meta)?;
-            if record.discarded {
-                return Err(Refused::NotQuarantined);
-            }
             call.event.before = Some(record.state.summary());
-            call.event.denied_by = Some(record.policy.clone());
-            (entry.revision, record)
+            call.event.denied_by = Some(record.policy);
         }
-    };
-    let meta = document::encode(&QuarantineDocument::Quarantined(QuarantineRecord { discarded: true, ..record }));
-    let outcome = call.archive.put_cas(&key, &meta, None, revision, Retention::Latest)?;
-    if outcome == Outcome::Conflict && !is_discarded(call, &key)? {
-        return Err(Refusal::LostRace.into());
     }
-    call.event.quarantined = Some(key);
+    call.event.quarantined = Some(key.clone());
+    call.archive.delete(&key)?;
     Ok(Reply { status: 204, headers: Vec::new(), body: Body::None })
-}
-
-/// Whether what lies under `key` was discarded, perhaps by an earlier attempt of this call whose answer was lost.
-fn is_discarded<A: Archive>(call: &Call<'_, A>, key: &str) -> Result<bool, Refused> {
-    Ok(match call.archive.get(key)? {
-        Slot::Absent => true,
-        Slot::Removed(_) => false,
-        Slot::Entry(entry) => {
-            let QuarantineDocument::Quarantined(record) = document::decode(key, &entry.meta)?;
-            record.discarded
-        }
-    })
-}
-
-/// A record of a state of which nothing is known but its digest.
-fn unknown<A: Archive>(call: &Call<'_, A>, sha256: &str) -> QuarantineRecord {
-    let request = call.request;
-    let written = Written { written: request.received, by: request.caller.name.clone(), lock_id: None };
-    QuarantineRecord {
-        policy: String::new(),
-        reason: String::new(),
-        discarded: false,
-        state: StateRecord {
-            size: 0,
-            sha256: sha256.to_owned(),
-            serial: 0,
-            lineage: String::new(),
-            tool_version: None,
-            encrypted: false,
-            empty: None,
-            step: 0,
-            written,
-        },
-    }
 }
 
 /// The refused state under `key`, if it is there, and whole.
@@ -152,9 +107,6 @@ fn kept<A: Archive>(call: &mut Call<'_, A>, key: &str, sha256: &str) -> Result<O
         Slot::Entry(entry) => entry,
     };
     let QuarantineDocument::Quarantined(record) = document::decode(key, &entry.meta)?;
-    if record.discarded {
-        return Ok(None);
-    }
     call.event.before = Some(record.state.summary());
     let damaged = || Refusal::Damaged { key: key.to_owned() };
     let content = entry.content.ok_or_else(damaged)?;

@@ -60,9 +60,9 @@ fn a_refused_state_is_kept_whole_with_who_and_why() {
 fn a_retry_finds_what_its_first_attempt_kept() {
     let server = refusing();
     let sent = state(4, "new");
-    for revision in 1..=3 {
+    for _ in 0..3 {
         assert_eq!(quarantined(&server.post(Some("A"), &sent)), Some(key(&sent)));
-        assert_eq!(kept(&server, &sent).revision, revision, "whoever discards the former one loses the race");
+        assert_eq!(kept(&server, &sent).revision, 1);
     }
     let other = state(5, "answer lost");
     server.store.fail(Access::Put, &key(&other), 0, Fault::Repeated);

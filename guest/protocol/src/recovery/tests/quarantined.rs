@@ -119,57 +119,6 @@ fn a_discarded_state_is_gone_and_the_record_names_it() {
 }
 
 #[test]
-fn a_retry_that_is_answered_while_the_state_is_discarded_loses_nothing() {
-    for (access, wins) in [(Access::Get, true), (Access::Put, false)] {
-        let (api, sent) = refused();
-        let key = format!(".quarantine/{PATH}/{}", sha256(&sent));
-        let (retrying, again) = (api.server.clone(), sent.clone());
-        api.server.store.before(access, &key, 0, move |_| {
-            assert_eq!(retrying.post(Some("A"), &again).status, 422);
-        });
-        let discarded = send(&api, "DELETE", &sent, "");
-        api.server.store.assert_all_steps_ran();
-        if wins {
-            assert_eq!(discarded.status, 204, "it came after the retry");
-            assert_eq!(send(&api, "GET", &sent, "").code(), "not-quarantined");
-        } else {
-            assert_eq!((discarded.status, discarded.code().as_str()), (409, "lost-race"));
-            assert_eq!(send(&api, "GET", &sent, "").body, sent.into_bytes());
-        }
-    }
-}
-
-#[test]
-fn a_state_that_is_discarded_while_it_is_kept_again_is_kept_anew() {
-    let (api, sent) = refused();
-    let key = format!(".quarantine/{PATH}/{}", sha256(&sent));
-    let (discarding, unwanted) = (Api::of(api.server.clone()), sent.clone());
-    // The first of its writes finds the record; before the second one the record is discarded.
-    api.server.store.before(Access::Put, &key, 1, move |_| {
-        assert_eq!(send(&discarding, "DELETE", &unwanted, "").status, 204);
-    });
-    assert_eq!(api.server.post(Some("A"), &sent).status, 422);
-    api.server.store.assert_all_steps_ran();
-    assert_eq!(send(&api, "GET", &sent, "").body, sent.into_bytes());
-}
-
-#[test]
-fn a_discarded_state_is_not_listed_and_a_lost_answer_is_no_lost_race() {
-    let (api, sent) = refused();
-    let key = format!(".quarantine/{PATH}/{}", sha256(&sent));
-    api.server.store.fail(Access::Put, &key, 0, Fault::Repeated);
-    assert_eq!(send(&api, "DELETE", &sent, "").status, 204);
-    assert_eq!(api.get("quarantine").json(), json!({"states": []}));
-    let accepted = send(&api, "POST", &sent, "&id=A&overrule=true");
-    assert_eq!((accepted.status, accepted.code().as_str()), (404, "not-quarantined"));
-    let Slot::Entry(left) = api.server.store.peek(&key) else { panic!("what is left tells of it") };
-    assert!(left.content.is_none());
-    api.server.store.remove_in_store(&key);
-    assert_eq!(send(&api, "DELETE", &sent, "").status, 204, "removed in the store itself");
-    assert_eq!(api.get("quarantine").json(), json!({"states": []}));
-}
-
-#[test]
 fn what_is_damaged_or_foreign_is_neither_accepted_nor_discarded() {
     let (api, sent) = refused();
     let key = format!(".quarantine/{PATH}/{}", sha256(&sent));
