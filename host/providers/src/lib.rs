@@ -25,6 +25,7 @@ pub mod platform;
 pub mod problem;
 pub mod signature;
 pub mod sources;
+mod spans;
 pub mod version;
 
 pub use address::{Address, Style};

@@ -31,7 +31,7 @@ use tofu_state_server::signals::Signals;
 use tofu_state_server::stores;
 use tofu_state_server::stores::locks::Looker;
 use tofu_state_server::telemetry::audit::Writing;
-use tofu_state_server::telemetry::traces::exporter::Exporter;
+use tofu_state_server::telemetry::traces::exporter::{Exporter, FLUSH};
 use tofu_state_server::telemetry::traces::work::WorkSpans;
 use tofu_state_server::telemetry::{Audit, Metrics, Telemetry, Traces, logging};
 use tofu_state_server::tls::{self, Tls};
@@ -46,9 +46,6 @@ const BEYOND_STORE_WAIT: Duration = Duration::from_secs(40);
 
 /// How much longer than the longest call the drain may take.
 const BEYOND_CALLS: Duration = Duration::from_secs(5);
-
-/// How long traces that were collected may take to be sent at the end.
-const FLUSH: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     match cli::parse() {

@@ -14,13 +14,13 @@ use std::sync::Arc;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
-use tracing::{Instrument, Span, field};
+use tracing::{Instrument, Span};
 
 use crate::fetch::{Fetched, Fetcher};
 use crate::hashing::{self, Sha256Sum};
 use crate::http::Url;
 use crate::sources::{Location, PackageMeta, Source};
-use crate::{Address, Platform, Problem, Style, Version};
+use crate::{Address, Platform, Problem, Style, Version, spans};
 pub use documents::DocumentError;
 
 /// What is to be mirrored.
@@ -81,7 +81,7 @@ pub async fn run(
     fetcher: &Fetcher,
 ) -> Result<Report, Vec<Problem>> {
     let (roots, needs) = wanted::read(request)?;
-    tracing::Span::current().record("tofu_state.root_modules", roots);
+    Span::current().record("tofu_state.root_modules", roots);
     let mut report = Report { roots, ..Report::default() };
     let mut packages: Vec<(Wanted, Arc<dyn Source>)> = Vec::new();
     for (style, needs) in needs {
@@ -109,7 +109,7 @@ pub async fn run(
     let mut work = JoinSet::new();
     for (wanted, source) in packages {
         let (to, fetcher) = (request.to.clone(), fetcher.clone());
-        let span = span_of(&wanted);
+        let span = spans::package(&wanted.provider, &wanted.version, &wanted.platform);
         let completing = async move {
             let done = complete(&wanted, source.as_ref(), &fetcher, &to).await;
             if let Err(what) = &done {
@@ -145,16 +145,6 @@ pub async fn run(
     report.packages.sort_by_key(|it| (it.provider.clone(), it.version.clone(), it.platform.clone()));
     report.failures.sort();
     Ok(report)
-}
-
-fn span_of(wanted: &Wanted) -> Span {
-    tracing::info_span!(
-        "package",
-        tofu_state.provider = %wanted.provider,
-        tofu_state.version = %wanted.version,
-        tofu_state.platform = %wanted.platform,
-        error = field::Empty,
-    )
 }
 
 /// Where a provider's packages lie.

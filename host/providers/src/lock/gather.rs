@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use tracing::{Instrument, Span, field};
+use tracing::Instrument;
 
 use super::{Means, Progress, Request, Sources};
-use crate::Hash;
 use crate::cache::{Cache, Known};
 use crate::hashing::{self, HashError, Sha256Sum, ZipHashes};
 use crate::http::Url;
 use crate::plan::{Memory, Package, Plan};
 use crate::sources::{Location, PackageMeta, Provenance, Source, SourceError};
+use crate::{Hash, spans};
 
 /// How many packages are asked about at once. Downloads have a bound of their own.
 const AT_ONCE: usize = 32;
@@ -63,7 +63,7 @@ pub(super) async fn gather(
         let package = package.clone();
         async move {
             let locked = plan.locked.get(&package);
-            let span = span_of(&package);
+            let span = spans::package(&package.release.provider, &package.release.version, &package.platform);
             let learning = learn(request, means, sources, &package, locked, progress);
             let found = learning.instrument(span.clone()).await;
             if let Err(failure) = &found {
@@ -77,17 +77,6 @@ pub(super) async fn gather(
         stream::iter(&plan.asked).map(ask).buffer_unordered(AT_ONCE).collect().await;
     facts.extend(asked);
     facts
-}
-
-fn span_of(package: &Package) -> Span {
-    let Package { release, platform } = package;
-    tracing::info_span!(
-        "package",
-        tofu_state.provider = %release.provider,
-        tofu_state.version = %release.version,
-        tofu_state.platform = %platform,
-        error = field::Empty,
-    )
 }
 
 fn remembered(memory: &Memory, package: &Package) -> Option<Found> {

@@ -2,19 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::{Arg, ArgMatches, value_parser};
 
 use crate::cli::Flags;
 use crate::config::{self, Mistakes};
 use crate::telemetry::metrics::commands::{CommandMetrics, Run};
-use crate::telemetry::traces::exporter::Exporter;
+use crate::telemetry::traces::exporter::{Exporter, FLUSH};
 use crate::telemetry::traces::work::WorkSpans;
 use crate::telemetry::{Metrics, logging};
-
-/// How long spans may take to be sent at the end of a command.
-const FLUSH: Duration = Duration::from_secs(3);
 
 /// Sends the spans of a command.
 pub(crate) struct Spans(Option<Exporter>);

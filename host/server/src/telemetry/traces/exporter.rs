@@ -30,6 +30,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 /// See [`SHORTEST_PAUSE`].
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long spans that were collected may take to be sent at the end of a program.
+pub const FLUSH: Duration = Duration::from_secs(3);
+
 /// How spans are collected and sent (`OTEL_BSP_…`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batching {
