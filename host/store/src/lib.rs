@@ -102,7 +102,7 @@ pub enum Retention {
     /// As many as the operator set (`KEEP_VERSIONS`).
     History,
     /// The same, and these older revisions are not worth their places among them any more. A store that cannot give
-    /// their places to others keeps them. The newest one is never meant.
+    /// their places to others keeps them, and makes as many places more. The newest one is never meant.
     Thinned {
         /// The first of them.
         first: Revision,

@@ -36,6 +36,7 @@ mod races;
 mod recordings;
 mod recovery;
 mod restarts;
+mod retention;
 mod rights;
 mod secrets;
 mod shipped_policies;

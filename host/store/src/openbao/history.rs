@@ -77,7 +77,8 @@ fn kept(status: StatusCode, body: &[u8]) -> Result<Option<Vec<Revision>>, Error>
     Ok(Some(kept.map(|(revision, _)| revision).collect()))
 }
 
-fn found<'a, T: Deserialize<'a>>(status: StatusCode, body: &'a [u8]) -> Result<Option<T>, Error> {
+/// What KV says of a key; none if it knows nothing of it.
+pub(super) fn found<'a, T: Deserialize<'a>>(status: StatusCode, body: &'a [u8]) -> Result<Option<T>, Error> {
     match status {
         StatusCode::OK => serde_json::from_slice(body)
             .map(Some)

@@ -3,7 +3,7 @@
 //! - `client.rs` makes HTTP calls; `current.rs` sees to it that only the active node answers them;
 //! - `login/` is the token it calls with, and where that comes from;
 //! - `document.rs` is a document as KV holds it; `answer.rs` alone knows what statuses and messages mean;
-//! - `history.rs` lists, and reads older revisions;
+//! - `history.rs` lists, and reads older revisions; `places.rs` sees to it that those that matter stay;
 //! - `check.rs` looks at the mount and the token's rights at start, and at the store's health.
 //!
 //! A document's revision is KV's version, and the compare-and-set is KV's `cas`.
@@ -15,6 +15,7 @@ mod current;
 mod document;
 mod history;
 mod login;
+mod places;
 
 use std::time::Duration;
 
@@ -194,8 +195,10 @@ impl Store for OpenBao {
 
     async fn put_cas(&self, key: &Key, write: Write) -> Result<Outcome, Error> {
         let demand = self.current.demand(&self.client, &self.mount).await?;
-        // A thinned revision is kept: KV counts destroyed ones among `max_versions`, so that no older one would stay
-        // for it, and its destruction takes no revision to compare.
+        if let Retention::Thinned { first, last } = write.retention {
+            let count = last.saturating_sub(first).saturating_add(1);
+            self.make_places(key, count, write.expected, &demand).await?;
+        }
         if write.retention != Retention::Latest && write.expected == 0 {
             self.keep_history(key, &demand.headers).await?;
         }

@@ -76,15 +76,20 @@ async fn in_memory_and_embedded() {
     assert_eq!(check(raw, &time, &written).await, LEFT[1..]);
 }
 
+/// On OpenBao the ends of runs stay because the key has as many places more as are taken by what runs passed through.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn openbao_keeps_them_all() {
+async fn openbao_makes_places_for_them() {
     let bao = Bao::dev().await;
-    let (raw, time) = (store_with(&bao, bao.token(), 100), Time::new());
-    let written = runs(Arc::<tofu_state_store::openbao::OpenBao>::clone(&raw), &time).await;
-    assert_eq!(check(raw, &time, &written).await, (1..=28).collect::<Vec<_>>());
+    for (keep, first) in [(100, 1), (6, 2), (2, 9)] {
+        let (raw, time) = (store_with(&bao, bao.token(), keep), Time::new());
+        let written = runs(Arc::<tofu_state_store::openbao::OpenBao>::clone(&raw), &time).await;
+        let kept = check(raw, &time, &written).await;
+        assert_eq!(kept, (first..=28).collect::<Vec<_>>(), "KEEP_VERSIONS {keep}");
+        bao.ok(Method::DELETE, "states/metadata/g/p", json!(null)).await;
+    }
 }
 
-/// Why OpenBao thins nothing: `max_versions` counts destroyed versions, so that no older one would stay for it.
+/// Why OpenBao destroys nothing for it: `max_versions` counts destroyed versions, so that no older one would stay for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn openbao_gives_a_destroyed_versions_place_to_no_other() {
     let bao = Bao::dev().await;

@@ -1,0 +1,230 @@
+//! Places for revisions that are not worth theirs.
+//!
+//! KV keeps the newest `max_versions` of a key, and counts destroyed ones among them: it has no way to let one go in
+//! favour of an older one. So where a revision is not worth its place ([`Retention::Thinned`](crate::Retention)), it
+//! stays, and the key is given one place more. What a run has passed through then pushes out nothing of before it.
+//!
+//! The places are taken back once the revisions they were made for are older than those that count. For that the key's
+//! custom metadata tell how many were made lately: its history is cut into blocks of at least as many worthy revisions
+//! as are to be kept, and what was made for the present block and for the one before it stays.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use reqwest::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::current::Demand;
+use super::history::found;
+use super::{OpenBao, answer};
+use crate::{Error, Key, Revision};
+
+/// What of a key's custom metadata is ours.
+const NAME: &str = "tofu-state-places";
+
+/// How many times `KEEP_VERSIONS` a key has places at most: KV writes what it knows of all of them at each write.
+const MOST_TIMES: u32 = 10;
+
+/// What KV knows of a key, as far as it matters here.
+#[derive(Deserialize)]
+struct Metadata {
+    max_versions: u32,
+    /// What a change is compared with. Servers that do not have it do not compare.
+    #[serde(default)]
+    current_metadata_version: u64,
+    custom_metadata: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Serialize)]
+struct Change {
+    max_versions: u32,
+    metadata_cas: u64,
+    custom_metadata: BTreeMap<String, String>,
+}
+
+impl OpenBao {
+    /// Gives `key`, whose newest revision is `newest`, places for `count` revisions that are not worth theirs.
+    ///
+    /// Another server may change the metadata in between. Then it is left at that: one of the two writes that they are
+    /// for is going to be refused.
+    pub(super) async fn make_places(
+        &self,
+        key: &Key,
+        count: u64,
+        newest: Revision,
+        demand: &Demand,
+    ) -> Result<(), Error> {
+        let path = self.metadata(key);
+        let Some(metadata) = self.fetch(&path, metadata).await? else { return Ok(()) };
+        let Some(change) = metadata.with_places(count, newest, self.keep_versions) else { return Ok(()) };
+        let body = serde_json::to_vec(&change)
+            .map_err(|_| Error::Corrupt(format!("the metadata of `{key}` cannot be written as JSON")))?;
+        let answer = self.client.call(Method::POST, &path, &demand.headers, Some(Bytes::from(body))).await?;
+        answer::metadata_set(answer.status, &answer.body)
+    }
+}
+
+fn metadata(status: StatusCode, body: &[u8]) -> Result<Option<Metadata>, Error> {
+    #[derive(Deserialize)]
+    struct Body {
+        data: Metadata,
+    }
+    let body: Option<Body> = found(status, body)?;
+    Ok(body.map(|body| body.data))
+}
+
+impl Metadata {
+    /// The change that makes places for `count` more; none if there is none to make. Where `max_versions` is not what
+    /// this program has set, somebody has: it is the base that the places are added to.
+    fn with_places(self, count: u64, newest: Revision, keep_versions: u32) -> Option<Change> {
+        let Self { max_versions, current_metadata_version, custom_metadata } = self;
+        let mut custom_metadata = custom_metadata.unwrap_or_default();
+        let told: Places = custom_metadata.get(NAME).and_then(|told| told.parse().ok()).unwrap_or_default();
+        let (base, before) = match max_versions.checked_sub(told.made) {
+            _ if max_versions == 0 => (keep_versions, Places::default()),
+            None | Some(0) => (max_versions, Places::default()),
+            Some(base) => (base, told),
+        };
+        let most = keep_versions.saturating_mul(MOST_TIMES).saturating_sub(base);
+        let after = before.and(count, newest, base, most);
+        if after == before {
+            return None;
+        }
+        custom_metadata.insert(NAME.to_owned(), after.to_string());
+        Some(Change {
+            max_versions: base.saturating_add(after.made),
+            metadata_cas: current_metadata_version,
+            custom_metadata,
+        })
+    }
+}
+
+/// Places that were made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Places {
+    /// How many are part of `max_versions`.
+    made: u32,
+    /// For how many revisions of the block before the present one.
+    earlier: u64,
+    /// For how many since then.
+    lately: u64,
+    /// The newest revision when the present block began.
+    since: Revision,
+}
+
+impl Places {
+    /// The places after `count` more, where `base` worthy revisions are kept, and there may be `most`.
+    fn and(self, count: u64, newest: Revision, base: u32, most: u32) -> Self {
+        let Self { mut earlier, mut lately, mut since, .. } = self;
+        lately = lately.saturating_add(count);
+        let worthy = newest.saturating_sub(since).saturating_sub(lately);
+        if worthy >= u64::from(base) {
+            (earlier, lately, since) = (lately, 0, newest);
+        }
+        let made = u32::try_from(earlier.saturating_add(lately)).unwrap_or(u32::MAX).min(most);
+        Self { made, earlier, lately, since }
+    }
+}
+
+/// `made earlier lately since`, in decimal.
+impl fmt::Display for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { made, earlier, lately, since } = self;
+        write!(f, "{made} {earlier} {lately} {since}")
+    }
+}
+
+/// Not what this program has written.
+struct Foreign;
+
+impl FromStr for Places {
+    type Err = Foreign;
+
+    fn from_str(text: &str) -> Result<Self, Foreign> {
+        let mut numbers = text.split(' ').map(|number| number.parse::<u64>().map_err(|_| Foreign));
+        let mut next = || numbers.next().unwrap_or(Err(Foreign));
+        let made = u32::try_from(next()?).map_err(|_| Foreign)?;
+        Ok(Self { made, earlier: next()?, lately: next()?, since: next()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a KV of this many versions for a start has left, as runs of these lengths are written; which run each
+    /// version that is left is of, how many places there were at most, and how many there are in the end.
+    fn runs(keep: u32, lengths: &[u64]) -> (Vec<usize>, u32, u32) {
+        let (mut max_versions, mut custom_metadata) = (keep, None);
+        let (mut newest, mut most, mut kept): (Revision, u32, Vec<usize>) = (0, keep, Vec::new());
+        let mut passed = 0;
+        for (run, &length) in lengths.iter().enumerate() {
+            for step in 0..length {
+                // What the protocol asks for at the beginning of a run, with all that the one before passed through.
+                if step == 0 && passed > 0 {
+                    let now = Metadata { max_versions, current_metadata_version: 1, custom_metadata };
+                    let change = now.with_places(passed, newest, keep).unwrap();
+                    max_versions = change.max_versions;
+                    custom_metadata = Some(change.custom_metadata);
+                    most = most.max(max_versions);
+                }
+                newest += 1;
+                kept.push(run);
+                let surplus = kept.len().saturating_sub(max_versions as usize);
+                kept.drain(..surplus);
+            }
+            passed = length - 1;
+        }
+        (kept, most, max_versions)
+    }
+
+    #[test]
+    fn what_runs_pass_through_pushes_out_no_end_of_a_run_before() {
+        for seed in 1..200_u64 {
+            let lengths: Vec<u64> = (0..80).map(|run| 1 + (seed.wrapping_mul(run * run + 7) >> 3) % 5).collect();
+            // What a run passes through takes places of others until the next one begins.
+            let longest = *lengths.iter().max().unwrap() as usize;
+            let (mut kept, ..) = runs(10, &lengths);
+            kept.dedup();
+            assert!(kept.len() + longest > 10, "{lengths:?} leaves {kept:?}");
+        }
+    }
+
+    #[test]
+    fn places_are_taken_back_when_their_revisions_no_longer_count() {
+        let mut lengths = vec![50];
+        lengths.extend([1; 30]);
+        // Something small has to be made room for now and then, or nobody looks.
+        lengths.extend([2; 30]);
+        let (_, most, left) = runs(10, &lengths);
+        assert_eq!((most, left > 20, left <= 35), (69, true, true), "{left}");
+    }
+
+    #[test]
+    fn there_is_an_end_to_places() {
+        let (_, most, _) = runs(10, &[5000, 1, 5000, 1, 5000, 1]);
+        assert_eq!(most, 100);
+    }
+
+    #[test]
+    fn what_somebody_else_has_set_stays() {
+        let of = |max_versions, told: Option<&str>| {
+            let custom =
+                told.map(|told| BTreeMap::from([(NAME.to_owned(), told.to_owned()), ("team".into(), "a".into())]));
+            let metadata = Metadata { max_versions, current_metadata_version: 7, custom_metadata: custom };
+            let change = metadata.with_places(3, 40, 100).unwrap();
+            assert_eq!(change.metadata_cas, 7);
+            assert_eq!(change.custom_metadata.contains_key("team"), told.is_some());
+            (change.max_versions, change.custom_metadata[NAME].clone())
+        };
+        assert_eq!(of(500, None), (503, "3 0 3 0".to_owned()));
+        assert_eq!(of(507, Some("7 0 7 0")), (510, "10 0 10 0".to_owned()));
+        // Less than what was made: somebody has set it anew.
+        assert_eq!(of(30, Some("50 0 50 0")), (33, "3 3 0 40".to_owned()));
+        // A key without a number of its own.
+        assert_eq!(of(0, None), (103, "3 0 3 0".to_owned()));
+        assert_eq!(of(100, Some("x 0 7 0")), (103, "3 0 3 0".to_owned()));
+    }
+}
