@@ -20,7 +20,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tofu_state_store::{Entry, Key, Slot};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::bindings::tofu_state::backend::inspection::{self, Trouble, Version};
@@ -61,14 +60,12 @@ impl inspection::Host for Guest {
         version: Version,
         sensitive: bool,
     ) -> wasmtime::Result<Result<Vec<u8>, Trouble>> {
-        let (reached, turns) = (self.reached()?, Arc::clone(&self.inspecting));
-        let queueing = self.queueing;
-        let inspecting = async {
-            let turn = turn(turns, queueing).await?;
+        let reached = self.reached()?;
+        self.in_turn(async || {
             let state = bytes(&reached, &key, version).await?;
-            make(turn, move || outputs::of(&state, sensitive)).await
-        };
-        Ok(self.meter.waive(inspecting).await)
+            Ok(move || outputs::of(&state, sensitive))
+        })
+        .await
     }
 
     async fn difference(
@@ -78,37 +75,40 @@ impl inspection::Host for Guest {
         after: Option<Version>,
         sensitive: bool,
     ) -> wasmtime::Result<Result<Vec<u8>, Trouble>> {
-        let (reached, turns) = (self.reached()?, Arc::clone(&self.inspecting));
-        let queueing = self.queueing;
-        let inspecting = async {
-            let turn = turn(turns, queueing).await?;
+        let reached = self.reached()?;
+        self.in_turn(async || {
             let before = maybe_bytes(&reached, &key, before).await?;
             let after = maybe_bytes(&reached, &key, after).await?;
-            make(turn, move || difference::between(before.as_deref(), after.as_deref(), sensitive)).await
+            Ok(move || difference::between(before.as_deref(), after.as_deref(), sensitive))
+        })
+        .await
+    }
+}
+
+impl Guest {
+    /// Waits for its turn, gets what is to be worked on, and works on a thread that may block. The turn ends when the
+    /// work does, even where nobody waits for it any more.
+    async fn in_turn<W>(
+        &mut self,
+        get: impl AsyncFnOnce() -> Result<W, Trouble>,
+    ) -> wasmtime::Result<Result<Vec<u8>, Trouble>>
+    where
+        W: FnOnce() -> Result<Vec<u8>, Unreadable> + Send + 'static,
+    {
+        let turn = timeout(self.queueing, Arc::clone(&self.inspecting).acquire_owned());
+        let inspecting = async {
+            let Ok(Ok(turn)) = turn.await else { return Err(Trouble::Busy) };
+            let work = get().await?;
+            let working = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                work()
+            });
+            match working.await {
+                Ok(made) => made.map_err(|why| Trouble::Unreadable(why.to_string())),
+                Err(_) => Err(Trouble::Unreadable("reading it failed inside the server".to_owned())),
+            }
         };
         Ok(self.meter.waive(inspecting).await)
-    }
-}
-
-async fn turn(turns: Arc<Semaphore>, patience: std::time::Duration) -> Result<OwnedSemaphorePermit, Trouble> {
-    match timeout(patience, turns.acquire_owned()).await {
-        Ok(Ok(turn)) => Ok(turn),
-        Ok(Err(_)) | Err(_) => Err(Trouble::Busy),
-    }
-}
-
-/// Works on a thread that may block, until it is done: its turn ends when it does.
-async fn make(
-    turn: OwnedSemaphorePermit,
-    work: impl FnOnce() -> Result<Vec<u8>, Unreadable> + Send + 'static,
-) -> Result<Vec<u8>, Trouble> {
-    let working = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        work()
-    });
-    match working.await {
-        Ok(made) => made.map_err(|why| Trouble::Unreadable(why.to_string())),
-        Err(_) => Err(Trouble::Unreadable("reading it failed inside the server".to_owned())),
     }
 }
 

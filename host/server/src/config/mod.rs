@@ -139,7 +139,6 @@ impl Config {
         let metrics_groups = r.value(&settings::METRICS_GROUPS, values::boolean);
         let traces = traces::traces(r);
         let mirror = mirror::mirror(r);
-        not_yet(r);
 
         if let (Some(listen), Some(false), None) = (&listen, tls_terminated, &tls)
             && !listen.is_loopback()
@@ -276,14 +275,6 @@ fn audit(r: &mut Reading<'_>) -> Option<Option<Target>> {
         "stdout" => Some(Target::Stdout),
         file => Some(Target::File(file.into(), rotation)),
     })
-}
-
-fn not_yet(r: &mut Reading<'_>) {
-    for (name, remedy) in settings::NOT_YET {
-        if let Some(value) = r.variable(name) {
-            r.mistake(name, Some(value), Wrong::new("this release does not know the setting yet", *remedy));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The settings: their names, defaults and what they mean. The command line's flags and its help are
 //! made of this table, so that neither can drift from what is read.
 
+mod logs;
 mod mirror;
 mod store;
 mod traces;
 
+pub use logs::*;
 pub use mirror::*;
 pub use store::*;
 pub use traces::*;
@@ -46,7 +48,6 @@ const CALLERS: &str = "Callers";
 const LIMITS: &str = "Limits";
 const PROTOCOL: &str = "Protocol";
 const MODULES: &str = "Components and policy modules";
-const LOGS: &str = "Logs, audit, metrics";
 
 /// Where states are served.
 pub const LISTEN_ADDR: Setting = Setting {
@@ -259,78 +260,6 @@ pub const FORCE_UNLOCK: Setting = Setting {
            OpenTofu's does); or `off`.",
 };
 
-/// How log lines look.
-pub const LOG_FORMAT: Setting = Setting {
-    name: "LOG_FORMAT",
-    value: "text|json",
-    default: None,
-    secret: false,
-    heading: LOGS,
-    help: "How log lines look. Without it: text on a terminal, else JSON.",
-};
-
-/// Which log lines are written.
-pub const RUST_LOG: Setting = Setting {
-    name: "RUST_LOG",
-    value: "FILTER",
-    default: Some("info"),
-    secret: false,
-    heading: LOGS,
-    help: "Which log lines are written: a level (error, warn, info, debug, trace), or levels for modules.",
-};
-
-/// Where audit records go.
-pub const AUDIT_LOG: Setting = Setting {
-    name: "AUDIT_LOG",
-    value: "FILE|stdout|off",
-    default: Some("off"),
-    secret: false,
-    heading: LOGS,
-    help: "Where a record of every change and denial goes: a file, `stdout`, or `off`: nowhere. Of unknown callers' denials there is a bound.",
-};
-
-/// When the audit's file is rotated.
-pub const AUDIT_MAX_BYTES: Setting = Setting {
-    name: "AUDIT_MAX_BYTES",
-    value: "SIZE",
-    default: Some("64MiB"),
-    secret: false,
-    heading: LOGS,
-    help: "The size at which the audit's file is rotated: `<file>` becomes `<file>.1`, and so on.",
-};
-
-/// How many rotated files are kept.
-pub const AUDIT_KEEP_FILES: Setting = Setting {
-    name: "AUDIT_KEEP_FILES",
-    value: "NUMBER",
-    default: Some("10"),
-    secret: false,
-    heading: LOGS,
-    help: "How many rotated audit files are kept; the oldest are removed.",
-};
-
-/// Where requests are recorded.
-pub const RECORD: Setting = Setting {
-    name: "RECORD",
-    value: "DIR",
-    default: None,
-    secret: false,
-    heading: LOGS,
-    help: "Record every request into this folder, to be replayed by `tofu-state sandbox replay`: its calls of the store \
-           and its reply, with every text of a state but its header replaced. At most 256 MiB; the oldest are removed.",
-};
-
-/// Whether groups are labels of metrics.
-pub const METRICS_GROUPS: Setting = Setting {
-    name: "METRICS_GROUPS",
-    value: "true|false",
-    default: Some("false"),
-    secret: false,
-    heading: LOGS,
-    help: "Whether metrics tell requests and held locks by group, the first segment of states' paths, for up to 200 groups. \
-           Without it no metric names a path.",
-};
-
 /// All settings, in the order of the help.
 pub const ALL: &[&Setting] = &[
     &LISTEN_ADDR,
@@ -401,6 +330,3 @@ pub const ALL: &[&Setting] = &[
     &MIRROR_FRESH,
     &MIRROR_CLI_CONFIG_FILE,
 ];
-
-/// Settings of later releases. Ignoring one of them would be unsafe: whoever sets it counts on it.
-pub const NOT_YET: &[(&str, &str)] = &[];
