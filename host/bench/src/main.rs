@@ -4,7 +4,8 @@
 //! - `dispatch`: a whole request through the component, against the same protocol called natively;
 //! - `drivers`: each driver's calls, against the raw store;
 //! - `server`: whole cycles over loopback against the release binary, against the store's own calls;
-//! - `sandbox`: instances and steps of exploration, which has no floor but itself.
+//! - `sandbox`: instances and steps of exploration, which has no floor but itself;
+//! - `providers`: lock files of many root modules, against both real CLIs on the same origin.
 //!
 //! The rounds of the two sides of a comparison alternate, so that a noisy machine disturbs both alike:
 //! compare ratios, and only within one run. Nothing here asserts a time; a wrong answer ends the cell that
@@ -16,6 +17,7 @@ mod dispatch;
 mod drivers;
 mod engine;
 mod options;
+mod providers;
 mod report;
 mod runtime;
 mod sandbox;
@@ -54,6 +56,7 @@ fn measure(plan: &Plan) -> anyhow::Result<()> {
             Layer::Drivers => drivers::measure(plan, &mut report),
             Layer::Server => server::measure(plan, &mut report),
             Layer::Sandbox => sandbox::measure(plan, &mut report),
+            Layer::Providers => providers::measure(plan, &mut report),
         };
         if let Err(error) = measured {
             // What the other layers found is worth having; what was told to end is not to go on.

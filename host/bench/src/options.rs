@@ -21,20 +21,28 @@ pub(crate) enum Layer {
     Drivers,
     Server,
     Sandbox,
+    Providers,
 }
 
 impl Layer {
-    const ALL: [Self; 5] = [Self::Engine, Self::Dispatch, Self::Drivers, Self::Server, Self::Sandbox];
+    const ALL: [Self; 6] = [Self::Engine, Self::Dispatch, Self::Drivers, Self::Server, Self::Sandbox, Self::Providers];
 
-    fn of(letter: &str) -> Option<Self> {
-        match letter {
-            "a" => Some(Self::Engine),
-            "b" => Some(Self::Dispatch),
-            "c" => Some(Self::Drivers),
-            "d" => Some(Self::Server),
-            "e" => Some(Self::Sandbox),
-            _ => None,
+    /// Its letter and its name.
+    fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::Engine => ["a", "engine"],
+            Self::Dispatch => ["b", "dispatch"],
+            Self::Drivers => ["c", "drivers"],
+            Self::Server => ["d", "server"],
+            Self::Sandbox => ["e", "sandbox"],
+            Self::Providers => ["f", "providers"],
         }
+    }
+
+    /// By its letter or its name.
+    fn parse(text: &str) -> Result<Self, String> {
+        let mistake = || format!("write one of {}", Self::ALL.map(|layer| layer.names().join(" or ")).join(", "));
+        Self::ALL.into_iter().find(|layer| layer.names().contains(&text)).ok_or_else(mistake)
     }
 }
 
@@ -107,8 +115,8 @@ pub(crate) fn parse() -> Command {
         return Command::ServeFromMemory;
     }
     let cell = matches.get_one::<Cell>("cell").cloned();
-    let layers = match matches.get_one::<String>("layer") {
-        Some(letter) => Layer::of(letter).into_iter().collect(),
+    let layers = match matches.get_one::<Layer>("layer") {
+        Some(layer) => vec![*layer],
         None if cell.is_some() => vec![Layer::Server],
         None => Layer::ALL.to_vec(),
     };
@@ -127,11 +135,10 @@ fn command() -> clap::Command {
     let path = |name: &'static str| Arg::new(name).long(name).value_parser(value_parser!(PathBuf));
     clap::Command::new("tofu-state-bench")
         .about("Measures tofu-state layer by layer, each against its floor in the same run")
-        .arg(
-            Arg::new("layer").long("layer").value_name("LETTER").value_parser(["a", "b", "c", "d", "e"]).help(
-                "Measure one layer only: a engine, b dispatch, c drivers, d server, e sandbox. Writes no results",
-            ),
-        )
+        .arg(Arg::new("layer").long("layer").value_name("LAYER").value_parser(Layer::parse).help(format!(
+            "Measure one layer only: {}. Writes no results",
+            Layer::ALL.map(|layer| layer.names().join(" ")).join(", ")
+        )))
         .arg(
             Arg::new("quick")
                 .long("quick")
@@ -166,7 +173,7 @@ fn beside_this_program() -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::Cell;
+    use super::{Cell, Layer};
 
     #[test]
     fn cells() {
@@ -175,6 +182,12 @@ mod tests {
         assert!(
             ["", "openbao", "openbao/20KB", "openbao/20KB/many", "a/b/1/2"].iter().all(|t| Cell::parse(t).is_err())
         );
+    }
+
+    #[test]
+    fn layers() {
+        assert_eq!((Layer::parse("f"), Layer::parse("engine")), (Ok(Layer::Providers), Ok(Layer::Engine)));
+        assert!(["", "g", "ab", "Engine"].iter().all(|text| Layer::parse(text).is_err()));
     }
 
     #[test]

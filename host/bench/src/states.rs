@@ -16,6 +16,10 @@ pub(crate) struct States {
 /// What ends each state.
 const END: &str = "\n  ],\n  \"check_results\": null\n}\n";
 
+/// An attribute of one of the kinds of resources, and what another state may have instead.
+const ATTRIBUTE: &str = "\"ebs_optimized\": true";
+const OTHER_ATTRIBUTE: &str = "\"ebs_optimized\": false";
+
 impl States {
     /// States of nearly `bytes` bytes and never more, with at least one resource. The same `seed` gives the
     /// same state.
@@ -39,6 +43,24 @@ impl States {
         }
         tail.push_str(END);
         Self { lineage, tail: Bytes::from(tail) }
+    }
+
+    /// The same states with something else in every `step`th of the resources that have the attribute, and in how
+    /// many that is.
+    pub(crate) fn changed(&self, step: usize) -> (Self, usize) {
+        let text = String::from_utf8_lossy(&self.tail);
+        let (mut tail, mut changed) = (String::with_capacity(text.len()), 0);
+        for (place, piece) in text.split(ATTRIBUTE).enumerate() {
+            // Nothing stands before the first piece.
+            if place % step == 1 {
+                tail.push_str(OTHER_ATTRIBUTE);
+                changed += 1;
+            } else if place > 0 {
+                tail.push_str(ATTRIBUTE);
+            }
+            tail.push_str(piece);
+        }
+        (Self { lineage: self.lineage.clone(), tail: Bytes::from(tail) }, changed)
     }
 
     /// The state with this serial, in pieces.
@@ -177,6 +199,19 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_differ_in_as_many_resources_as_is_said() {
+        let states = States::new(100_000, 7);
+        let (other, changed) = states.changed(5);
+        let resources = |states: &States| {
+            let state: Value = serde_json::from_slice(&states.whole(1)).unwrap();
+            state["resources"].as_array().unwrap().clone()
+        };
+        let (old, new) = (resources(&states), resources(&other));
+        let differ = old.iter().zip(&new).filter(|(old, new)| old != new).count();
+        assert!(old.len() == new.len() && differ == changed && changed > 1, "{differ} of {}, {changed}", old.len());
+    }
 
     #[test]
     fn states_have_the_size_and_the_form() {

@@ -8,6 +8,8 @@ use crate::table::{Cell, Table};
 pub(crate) enum Bound {
     AtLeast(f64),
     AtMost(f64),
+    /// A count that depends on no machine.
+    Exactly(f64),
 }
 
 /// One value that is aimed at.
@@ -26,6 +28,7 @@ impl Target {
         match self.bound {
             Bound::AtLeast(bound) => value >= bound,
             Bound::AtMost(bound) => value <= bound,
+            Bound::Exactly(bound) => value == bound,
         }
     }
 
@@ -35,6 +38,7 @@ impl Target {
             Bound::AtLeast(bound) => value / bound,
             // What is not worth measuring has reached it many times over.
             Bound::AtMost(bound) => bound / value.max(bound / 100.0),
+            Bound::Exactly(bound) => f64::from(u8::from(value == bound)),
         }
     }
 
@@ -43,6 +47,7 @@ impl Target {
         match self.bound {
             Bound::AtLeast(bound) => format!(">= {bound}{}", self.unit),
             Bound::AtMost(bound) => format!("<= {bound}{}", self.unit),
+            Bound::Exactly(bound) => format!("{bound}{}", self.unit),
         }
     }
 }
@@ -123,6 +128,84 @@ pub(crate) const ALL: &[Target] = &[
     },
     Target { what: "idle memory, embedded store", figure: "idle_mib", bound: Bound::AtMost(40.0), unit: " MiB" },
     Target { what: "start to ready, embedded store", figure: "start_ms", bound: Bound::AtMost(200.0), unit: " ms" },
+    Target {
+        what: "providers lock, 200 root modules, nothing known",
+        figure: "providers_cold_zips",
+        bound: Bound::Exactly(8.0),
+        unit: " zips",
+    },
+    Target {
+        what: "providers lock, all known from an earlier run",
+        figure: "providers_warm_zips",
+        bound: Bound::Exactly(0.0),
+        unit: " zips",
+    },
+    Target {
+        what: "providers lock, nothing known, through our mirror",
+        figure: "providers_mirrored_zips",
+        bound: Bound::Exactly(0.0),
+        unit: " zips",
+    },
+    Target {
+        what: "providers lock, one platform more in 200 lock files",
+        figure: "providers_more_zips",
+        bound: Bound::Exactly(2.0),
+        unit: " zips",
+    },
+    Target {
+        what: "tofu providers lock in 200 root modules, by ours warm",
+        figure: "tofu_over_warm",
+        bound: Bound::AtLeast(50.0),
+        unit: "x",
+    },
+    Target {
+        what: "tofu providers lock in 200 root modules, by ours cold",
+        figure: "tofu_over_cold",
+        bound: Bound::AtLeast(10.0),
+        unit: "x",
+    },
+    Target {
+        what: "terraform providers lock in 200 root modules, by ours warm",
+        figure: "terraform_over_warm",
+        bound: Bound::AtLeast(50.0),
+        unit: "x",
+    },
+    Target {
+        what: "terraform providers lock in 200 root modules, by ours cold",
+        figure: "terraform_over_cold",
+        bound: Bound::AtLeast(10.0),
+        unit: "x",
+    },
+    Target {
+        what: "providers lock, 200 root modules, nothing to do",
+        figure: "providers_nothing_ms",
+        bound: Bound::AtMost(200.0),
+        unit: " ms",
+    },
+    Target {
+        what: "memory for locking a provider of 700 MB",
+        figure: "provider_700_mb_peak_mb",
+        bound: Bound::AtMost(100.0),
+        unit: " MB",
+    },
+    Target {
+        what: "difference of two states of 50 MB, embedded store",
+        figure: "difference_s",
+        bound: Bound::AtMost(2.0),
+        unit: " s",
+    },
+    Target {
+        what: "memory that it adds to an idle server",
+        figure: "difference_added_mib",
+        bound: Bound::AtMost(200.0),
+        unit: " MiB",
+    },
+    Target {
+        what: "all of the server's memory then",
+        figure: "difference_peak_mib",
+        bound: Bound::AtMost(200.0),
+        unit: " MiB",
+    },
 ];
 
 /// The targets with what was reached.
@@ -153,6 +236,9 @@ mod tests {
         assert_eq!(target(Bound::AtLeast(2.0)).reach(1.0), 0.5);
         assert_eq!(target(Bound::AtMost(2.0)).reach(4.0), 0.5);
         assert_eq!(target(Bound::AtMost(2.0)).reach(-1.0), 100.0);
+        let none = target(Bound::Exactly(0.0));
+        assert!(none.is_reached(0.0) && !none.is_reached(1.0));
+        assert_eq!((none.reach(0.0), none.reach(1.0)), (1.0, 0.0));
     }
 
     #[test]

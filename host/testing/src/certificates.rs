@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 use tokio::net::TcpStream;
@@ -132,12 +133,41 @@ impl Authority {
     /// If it cannot be built.
     #[must_use]
     pub fn http(&self) -> reqwest::Client {
+        self.client_builder().build().expect("an HTTP client")
+    }
+
+    /// The same, but it speaks HTTP/1.1 only.
+    ///
+    /// # Panics
+    /// If it cannot be built.
+    #[must_use]
+    pub fn http1(&self) -> reqwest::Client {
+        self.client_builder().http1_only().build().expect("an HTTP client")
+    }
+
+    fn client_builder(&self) -> reqwest::ClientBuilder {
         let certificate = reqwest::Certificate::from_der(self.issuer.der()).expect("the authority's certificate");
-        crate::server::client_builder().tls_certs_only([certificate]).build().expect("an HTTP client")
+        crate::server::client_builder().tls_certs_only([certificate])
     }
 }
 
 impl Issued {
+    /// How a server with this certificate speaks TLS.
+    ///
+    /// # Panics
+    /// If it cannot be had.
+    #[must_use]
+    pub fn server(&self) -> ServerConfig {
+        let certificates = CertificateDer::pem_slice_iter(self.certificate.as_bytes()).collect::<Result<_, _>>();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("a key");
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("TLS's versions")
+            .with_no_client_auth()
+            .with_single_cert(certificates.expect("certificates"), key)
+            .expect("a certificate and its key")
+    }
+
     /// Writes `tls.crt` and `tls.key` into `folder`, each at once, and gives their paths.
     ///
     /// # Panics

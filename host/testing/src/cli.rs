@@ -129,6 +129,15 @@ impl Cli {
         self.write("main.tf", &text);
     }
 
+    /// A command as [`Cli::start`] starts it, for whoever waits for its end in another way.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).current_dir(self.folder()).env_clear().stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     /// Starts a command and lets it run.
     ///
     /// # Panics
@@ -137,12 +146,8 @@ impl Cli {
     pub fn start(&self, arguments: &[&str]) -> Run {
         let logs = TempDir::new().expect("a temporary folder");
         let file = |name: &str| File::create(logs.path().join(name)).expect("a file for the output");
-        let child = Command::new(&self.program)
-            .args(arguments)
-            .current_dir(self.folder())
-            .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+        let child = self
+            .command(arguments)
             .stdout(file("stdout"))
             .stderr(file("stderr"))
             .spawn()

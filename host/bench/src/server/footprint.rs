@@ -1,11 +1,10 @@
 //! The server's start and its memory: idle, with one large state, and under many writers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::cells::{clients, openbao_server};
 use super::clients::ServerClient;
-use super::process::{Launch, Server};
+use super::process::Launch;
 use crate::options::Plan;
 use crate::report::Report;
 use crate::states::States;
@@ -17,10 +16,6 @@ const WRITTEN_BYTES: usize = 1_000_000;
 
 /// The default of `MAX_STATE_BYTES`.
 const LARGEST: usize = 64 << 20;
-
-/// How long a server that has just become ready is left alone before its idle memory is looked at: it looks at
-/// its store in that time.
-const SETTLE: Duration = Duration::from_millis(500);
 
 /// Measures all of it.
 pub(super) async fn measure(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
@@ -51,9 +46,8 @@ async fn idle(plan: &Plan, report: &mut Report, table: &mut Table) -> anyhow::Re
     let (mut starts, mut resident) = (Vec::new(), Vec::new());
     for _ in 0..plan.rounds() {
         let server = Launch::embedded(plan.server.clone()).start().await?;
-        tokio::time::sleep(SETTLE).await;
         starts.push(server.ready_after.as_secs_f64() * 1e3);
-        resident.push(server.usage()?.resident);
+        resident.push(server.settled().await?);
     }
     let (start, resident) = (median(starts), median(resident));
     table.row([
@@ -77,7 +71,7 @@ async fn one_large(launch: &Launch, store: &str, table: &mut Table) -> anyhow::R
     let mut ratios = [None, None];
     for (reading, ratio) in [false, true].into_iter().zip(&mut ratios) {
         let what = if reading { "one state of 64 MiB out" } else { "one state of 64 MiB in" };
-        let before = settled(&server).await?;
+        let before = server.settled().await?;
         let done = if reading { client.get().await } else { client.post().await };
         let added = server.usage()?.peak - before;
         let shown = |value: f64| Cell::Number(value, 2);
@@ -101,7 +95,7 @@ async fn one_large(launch: &Launch, store: &str, table: &mut Table) -> anyhow::R
 async fn many_writers(plan: &Plan, launch: &Launch, store: &str, table: &mut Table) -> anyhow::Result<Option<f64>> {
     let server = launch.clone().start().await?;
     let mut writers = clients(server.listen, WRITERS, &States::new(WRITTEN_BYTES, 9))?;
-    let before = settled(&server).await?;
+    let before = server.settled().await?;
     let turn = match writers.turn(2 * plan.server_turn()).await {
         Ok(turn) => turn,
         Err(error) => {
@@ -119,11 +113,4 @@ async fn many_writers(plan: &Plan, launch: &Launch, store: &str, table: &mut Tab
         Cell::Number(1e3 / turn.rate(), 1),
     ]);
     Ok(Some(added))
-}
-
-/// The resident memory of a server that has nothing to do, whose peak counts from here on.
-async fn settled(server: &Server) -> anyhow::Result<f64> {
-    tokio::time::sleep(SETTLE).await;
-    server.forget_peak()?;
-    Ok(server.usage()?.resident)
 }

@@ -4,11 +4,12 @@ mod cells;
 mod clients;
 mod commits;
 mod connection;
+mod difference;
 mod embedded;
 mod footprint;
 mod kv;
 pub(crate) mod memory;
-mod process;
+pub(crate) mod process;
 mod turn;
 
 use self::cells::Matrix;
@@ -26,6 +27,7 @@ pub(crate) fn measure(plan: &Plan, report: &mut Report) -> anyhow::Result<()> {
             if plan.cell.is_none() {
                 embedded::measure(plan, report).await?;
                 footprint::measure(plan, report).await?;
+                difference::measure(plan, report).await?;
             }
             // The largest come last: they take longest, and no target is set for them.
             matrix.measure(plan, report, true).await

@@ -14,7 +14,7 @@ use tofu_state_testing::server::TOKEN;
 use crate::statistics::number;
 
 /// How many revisions the stores keep of a state, on both sides of a comparison.
-pub(super) const KEEP_VERSIONS: u32 = 3;
+pub(crate) const KEEP_VERSIONS: u32 = 3;
 
 /// How long a start may take.
 const START: Duration = Duration::from_secs(30);
@@ -22,9 +22,13 @@ const START: Duration = Duration::from_secs(30);
 /// How often a starting server is asked whether it is ready.
 const LOOK: Duration = Duration::from_millis(1);
 
+/// How long a server that has just become ready is left alone before its idle memory is looked at: it looks at
+/// its store in that time.
+const SETTLE: Duration = Duration::from_millis(500);
+
 /// A program to serve, and on what.
 #[derive(Clone)]
-pub(super) struct Launch {
+pub(crate) struct Launch {
     program: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
@@ -34,27 +38,33 @@ pub(super) struct Launch {
 
 impl Launch {
     /// The server on the embedded store.
-    pub(super) fn embedded(program: PathBuf) -> Self {
+    pub(crate) fn embedded(program: PathBuf) -> Self {
         let environment = vec![("STORE", "embedded".to_owned())];
         Self { program, arguments: vec!["serve".to_owned()], environment, traced_by: None }
     }
 
     /// The server on OpenBao.
-    pub(super) fn openbao(program: PathBuf, address: &str, token: &str) -> Self {
+    pub(crate) fn openbao(program: PathBuf, address: &str, token: &str) -> Self {
         let environment =
             vec![("STORE", "openbao".to_owned()), ("BAO_ADDR", address.to_owned()), ("BAO_TOKEN", token.to_owned())];
         Self { program, arguments: vec!["serve".to_owned()], environment, traced_by: None }
     }
 
+    /// With a setting more.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
     /// This program on a store in memory, see `memory.rs`.
-    pub(super) fn memory() -> anyhow::Result<Self> {
+    pub(crate) fn memory() -> anyhow::Result<Self> {
         let program = std::env::current_exe()?;
         let environment = vec![("STORE", "embedded".to_owned())];
         Ok(Self { program, arguments: vec!["--serve-from-memory".to_owned()], environment, traced_by: None })
     }
 
     /// Under strace, which stops the process at syncs and at nothing else.
-    pub(super) fn counting_syncs(mut self) -> anyhow::Result<Self> {
+    pub(crate) fn counting_syncs(mut self) -> anyhow::Result<Self> {
         let path = std::env::var_os("PATH").context("there is no PATH")?;
         let strace = std::env::split_paths(&path).map(|folder| folder.join("strace")).find(|file| file.is_file());
         self.traced_by = Some(strace.context("strace is not installed")?);
@@ -62,7 +72,7 @@ impl Launch {
     }
 
     /// Starts it and waits until it is ready.
-    pub(super) async fn start(self) -> anyhow::Result<Server> {
+    pub(crate) async fn start(self) -> anyhow::Result<Server> {
         let launch = self;
         tokio::task::spawn_blocking(move || launch.start_now()).await?
     }
@@ -99,31 +109,38 @@ impl Launch {
 }
 
 /// A running server, killed when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     process: Process,
     /// Removed when this is dropped.
     _folder: TempDir,
     /// Where it serves states.
-    pub(super) listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// From its start until `/readyz` answered 200.
-    pub(super) ready_after: Duration,
+    pub(crate) ready_after: Duration,
     syncs: PathBuf,
 }
 
 impl Server {
     /// What it has taken of the machine so far.
-    pub(super) fn usage(&self) -> anyhow::Result<Usage> {
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
         Usage::of(self.process.id())
     }
 
     /// Forgets the peak of its memory: from now on the peak is that of what follows.
-    pub(super) fn forget_peak(&self) -> anyhow::Result<()> {
+    pub(crate) fn forget_peak(&self) -> anyhow::Result<()> {
         // See proc(5), /proc/pid/clear_refs.
         std::fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").context("clear_refs")
     }
 
+    /// The resident memory in MiB of a server that has nothing to do; its peak counts from here on.
+    pub(crate) async fn settled(&self) -> anyhow::Result<f64> {
+        tokio::time::sleep(SETTLE).await;
+        self.forget_peak()?;
+        Ok(self.usage()?.resident)
+    }
+
     /// How many syncs it has begun, if they are counted.
-    pub(super) fn syncs(&self) -> anyhow::Result<u64> {
+    pub(crate) fn syncs(&self) -> anyhow::Result<u64> {
         let text = std::fs::read_to_string(&self.syncs).context("the syncs that strace wrote down")?;
         // A call that another thread's line interrupts appears a second time, as `<... fdatasync resumed>`.
         Ok(text.lines().filter(|line| line.contains("sync(")).count() as u64)
@@ -132,18 +149,18 @@ impl Server {
 
 /// What a process has taken of the machine.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Processor time in seconds, user and system.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
     /// Resident memory in MiB.
-    pub(super) resident: f64,
+    pub(crate) resident: f64,
     /// Its highest value, see [`Server::forget_peak`].
-    pub(super) peak: f64,
+    pub(crate) peak: f64,
 }
 
 impl Usage {
     /// Of the process with this number.
-    pub(super) fn of(process: u32) -> anyhow::Result<Self> {
+    pub(crate) fn of(process: u32) -> anyhow::Result<Self> {
         let process = procfs::process::Process::new(i32::try_from(process)?)?;
         let (stat, status) = (process.stat()?, process.status()?);
         let mib = |kib: Option<u64>| number(kib.unwrap_or_default()) / 1024.0;

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 pub use fault::Fault;
 pub use release::{PLATFORMS, Release};
@@ -108,7 +109,7 @@ impl Origin {
             key: Key::new(),
             state: Mutex::default(),
         });
-        let tls = certificate.map(serve::acceptor);
+        let tls = certificate.map(|issued| TlsAcceptor::from(Arc::new(issued.server())));
         let task = tokio::spawn(serve::serve(listener, tls, Arc::clone(&inner)));
         Self { url, address, inner, task }
     }

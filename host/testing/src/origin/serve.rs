@@ -16,8 +16,6 @@ use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWrite};
 use tokio::net::TcpListener;
@@ -26,26 +24,11 @@ use tokio_rustls::TlsAcceptor;
 use super::fault::Fault;
 use super::signing::Key;
 use super::{Inner, State};
-use crate::certificates::Issued;
 
 /// Bytes sent at once.
 const PIECE: usize = 64 << 10;
 
 type Body = BoxBody<Bytes, io::Error>;
-
-/// What TLS needs.
-pub(super) fn acceptor(issued: &Issued) -> TlsAcceptor {
-    let certificates = CertificateDer::pem_slice_iter(issued.certificate.as_bytes()).collect::<Result<_, _>>();
-    let key = PrivateKeyDer::from_pem_slice(issued.key.as_bytes()).expect("a key");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("protocol versions")
-        .with_no_client_auth()
-        .with_single_cert(certificates.expect("certificates"), key)
-        .expect("a certificate and its key");
-    TlsAcceptor::from(Arc::new(config))
-}
 
 /// Serves until it is aborted.
 pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, inner: Arc<Inner>) {
