@@ -42,7 +42,7 @@ fn of_targets(figures: &Figures) -> Vec<Bar> {
         Some(Bar {
             label: target.what.to_owned(),
             value: target.reach(value),
-            shown: format!("{value:.2}{} ({})", target.unit, target.aim()),
+            shown: format!("{} ({})", target.shown(value), target.aim()),
             good: target.is_reached(value),
         })
     };

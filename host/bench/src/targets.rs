@@ -42,6 +42,12 @@ impl Target {
         }
     }
 
+    /// A value, for people.
+    pub(crate) fn shown(&self, value: f64) -> String {
+        let digits = if matches!(self.bound, Bound::Exactly(_)) { 0 } else { 2 };
+        format!("{value:.digits$}{}", self.unit)
+    }
+
     /// The bound, for people.
     pub(crate) fn aim(&self) -> String {
         match self.bound {
@@ -189,19 +195,19 @@ pub(crate) const ALL: &[Target] = &[
         unit: " MB",
     },
     Target {
-        what: "difference of two states of 50 MB, embedded store",
+        what: "what differs between two states of 50 MB, embedded store",
         figure: "difference_s",
         bound: Bound::AtMost(2.0),
         unit: " s",
     },
     Target {
-        what: "memory that it adds to an idle server",
+        what: "memory that comparing two states of 50 MB adds",
         figure: "difference_added_mib",
         bound: Bound::AtMost(200.0),
         unit: " MiB",
     },
     Target {
-        what: "all of the server's memory then",
+        what: "memory of the server that compares two states of 50 MB",
         figure: "difference_peak_mib",
         bound: Bound::AtMost(200.0),
         unit: " MiB",
@@ -218,7 +224,7 @@ pub(crate) fn table(figures: &Figures) -> Table {
             Some(value) if target.is_reached(value) => "yes",
             Some(_) => "MISSED",
         };
-        let reached = value.map_or("-".to_owned(), |value| format!("{value:.2}{}", target.unit));
+        let reached = value.map_or("-".to_owned(), |value| target.shown(value));
         table.row([Cell::from(target.what), Cell::from(target.aim()), Cell::from(reached), Cell::from(verdict)]);
     }
     table
