@@ -17,9 +17,12 @@ path "states/metadata/.chunks/*" {
   capabilities = ["list", "delete"]
 }
 
-# So are refused states that somebody has accepted or discarded.
+# So are refused states that somebody has accepted or discarded; also where the mount keeps several versions of them.
 path "states/metadata/.quarantine/*" {
   capabilities = ["create", "read", "update", "list", "delete"]
+}
+path "states/destroy/.quarantine/*" {
+  capabilities = ["update"]
 }
 
 # At start: that nothing deletes states after some time.

@@ -122,6 +122,7 @@ impl outside::Store for Host {
             Retention::History => store::Retention::History,
             Retention::Thinned { first, last } => store::Retention::Thinned(store::Span { first, last }),
             Retention::Latest => store::Retention::Latest,
+            Retention::Erased => store::Retention::Erased,
         };
         Ok(match store::put_cas(key, meta, content, expected, retention).map_err(store_error)? {
             store::Outcome::Written(_) => Outcome::Written,

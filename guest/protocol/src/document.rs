@@ -88,6 +88,10 @@ pub struct QuarantineRecord {
     pub policy: String,
     /// What it said.
     pub reason: String,
+    /// Somebody discarded it: its content is gone, and what is left tells a late writer so. Earlier releases, which do
+    /// not know this field, take it for damaged and keep the state anew.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub discarded: bool,
     /// The state, and who sent it.
     #[serde(flatten)]
     pub state: StateRecord,
@@ -341,8 +345,12 @@ mod tests {
         let state = StateRecord { empty: Some(true), ..state };
         let text = String::from_utf8(encode(&StateDocument::State(state.clone()))).unwrap();
         assert!(text.contains(r#""encrypted":false,"empty":true,"written":9"#), "{text}");
-        let quarantined =
-            QuarantineDocument::Quarantined(QuarantineRecord { policy: "p".into(), reason: "r".into(), state });
+        let quarantined = QuarantineDocument::Quarantined(QuarantineRecord {
+            policy: "p".into(),
+            reason: "r".into(),
+            discarded: false,
+            state,
+        });
         let text = String::from_utf8(encode(&quarantined)).unwrap();
         assert_eq!(
             text,

@@ -79,8 +79,10 @@ pub enum Retention {
         /// The last of them.
         last: Revision,
     },
-    /// None.
+    /// None is needed.
     Latest,
+    /// None may be left: once this is written, what they held is gone for good.
+    Erased,
 }
 
 /// Why a call failed, see `wit/store.wit`.

@@ -78,7 +78,7 @@ mod tests {
                         assert!(last < revision, "what is stored stays");
                         kept.retain(|(revision, _)| !(first..=last).contains(revision));
                     }
-                    Retention::Latest => panic!("a state keeps its history"),
+                    Retention::Latest | Retention::Erased => panic!("a state keeps its history"),
                 }
                 if let StateDocument::State(wanted) = &mut wanted {
                     wanted.step = step;

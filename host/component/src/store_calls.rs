@@ -72,6 +72,7 @@ impl store::Host for Guest {
             store::Retention::History => documents::Retention::History,
             store::Retention::Thinned(store::Span { first, last }) => documents::Retention::Thinned { first, last },
             store::Retention::Latest => documents::Retention::Latest,
+            store::Retention::Erased => documents::Retention::Erased,
         };
         let write = documents::Write { meta: meta.into(), content, expected, retention };
         let outcome = self.meter.waive(patience::until(wait_until, || store.put_cas(&key, write.clone()))).await;

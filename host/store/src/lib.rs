@@ -111,6 +111,9 @@ pub enum Retention {
     },
     /// None is needed.
     Latest,
+    /// None may be left: after [`Outcome::Written`], what they held is gone for good. An error can come after the
+    /// write, where the store could not remove them; the text says what to do.
+    Erased,
 }
 
 /// How a compare-and-set ended. A lost race is an outcome, not an error.

@@ -21,6 +21,17 @@ struct Document {
     older: Vec<Entry>,
 }
 
+impl Document {
+    /// Keeps what was the newest until now, and no more revisions than are to be kept.
+    fn keep(&mut self, before: Slot, keep_versions: usize) {
+        if let Slot::Entry(entry) = before {
+            self.older.push(entry);
+        }
+        let dropped = self.older.len().saturating_sub(keep_versions.saturating_sub(1));
+        self.older.drain(..dropped);
+    }
+}
+
 impl Default for Memory {
     fn default() -> Self {
         Self::keeping(1)
@@ -61,16 +72,14 @@ impl Memory {
             }
             Some(document) => {
                 let before = std::mem::replace(&mut document.newest, entry);
-                if let Retention::Thinned { first, last } = write.retention {
-                    document.older.retain(|entry| !(first..=last).contains(&entry.revision));
-                }
-                if write.retention != Retention::Latest {
-                    document.older.extend(match before {
-                        Slot::Entry(entry) => Some(entry),
-                        Slot::Absent | Slot::Removed(_) => None,
-                    });
-                    let dropped = document.older.len().saturating_sub(self.keep_versions.saturating_sub(1));
-                    document.older.drain(..dropped);
+                match write.retention {
+                    Retention::History => document.keep(before, self.keep_versions),
+                    Retention::Thinned { first, last } => {
+                        document.older.retain(|entry| !(first..=last).contains(&entry.revision));
+                        document.keep(before, self.keep_versions);
+                    }
+                    Retention::Latest => {}
+                    Retention::Erased => document.older.clear(),
                 }
             }
         }

@@ -71,6 +71,8 @@ pub struct QuarantineFields {
     kind: QuarantineKind,
     policy: String,
     reason: String,
+    #[serde(default)]
+    discarded: bool,
     size: u64,
     sha256: String,
     serial: u64,
@@ -98,6 +100,7 @@ impl Document for QuarantineDocument {
         (fields.format == FORMAT).then_some(Self::Quarantined(QuarantineRecord {
             policy: fields.policy,
             reason: fields.reason,
+            discarded: fields.discarded,
             state: StateRecord {
                 size: fields.size,
                 sha256: fields.sha256,

@@ -111,7 +111,7 @@ pub(super) fn quarantine<A: Archive>(call: &mut Call<'_, A>) -> Result<Reply<A::
         let Some((sha256, path)) = found.path.split_last() else { continue };
         let (path, sha256) = (path.join("/"), sha256.clone());
         match slot {
-            Ok(Slot::Entry(entry)) => states.push(QuarantinedView::of(path, sha256, &key, &entry.meta)),
+            Ok(Slot::Entry(entry)) => states.extend(QuarantinedView::of(path, sha256, &key, &entry.meta)),
             // Accepted or discarded meanwhile.
             Ok(Slot::Absent) => {}
             Ok(Slot::Removed(revision)) => {

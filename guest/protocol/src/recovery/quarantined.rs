@@ -1,7 +1,8 @@
 //! One refused state: read, accepted, discarded.
 //!
-//! Its key is made of its digest, so under one key there are only ever the same bytes: that is why it may be deleted
-//! without naming a revision.
+//! Its key is made of its digest, so under one key there are only ever the same bytes. An accepted one is deleted
+//! without naming a revision: its bytes are the present state. A discarded one is replaced, by compare-and-set, by a
+//! record without content: a deletion could take with it what a retry has kept anew.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -11,9 +12,9 @@ use super::refusal::Refused;
 use super::{Call, json};
 use crate::archive::Archive;
 use crate::change;
-use crate::document::{self, QuarantineDocument, StateDocument, to_hex};
+use crate::document::{self, QuarantineDocument, QuarantineRecord, StateDocument, StateRecord, Written, to_hex};
 use crate::exchange::{Body, Operation, Reply, Request};
-use crate::outside::{Blob, Slot, Store};
+use crate::outside::{Blob, Outcome, Retention, Revision, Slot, Store};
 use crate::path::StatePath;
 use crate::policies::{self, Change, Denial, Needs, Policies};
 use crate::quarantine::key_of;
@@ -84,19 +85,69 @@ pub(super) fn accept<A: Archive>(call: &mut Call<'_, A>, path: &StatePath) -> Re
 /// `DELETE /-/v1/quarantined/…`.
 pub(super) fn discard<A: Archive>(call: &mut Call<'_, A>, path: &StatePath) -> Result<Reply<A::Blob>, Refused> {
     let query = call.query(&["sha256"])?;
-    let key = key_of(path, query.sha256()?);
-    match call.archive.get(&key)? {
-        Slot::Absent => return Err(Refused::NotQuarantined),
-        Slot::Removed(_) => {}
-        Slot::Entry(entry) => {
-            let QuarantineDocument::Quarantined(record) = document::decode(&key, &entry.meta)?;
-            call.event.before = Some(record.state.summary());
-            call.event.denied_by = Some(record.policy);
-        }
+    let sha256 = query.sha256()?;
+    let key = key_of(path, sha256);
+    let (revision, record) = standing(call, &key, sha256)?.ok_or(Refused::NotQuarantined)?;
+    if record.discarded {
+        // Perhaps not to its end: the store may have failed to remove what it held.
+        call.event.outcome = "replayed";
+    } else {
+        call.event.before = (!record.policy.is_empty()).then(|| record.state.summary());
+        call.event.denied_by = Some(record.policy.clone()).filter(|policy| !policy.is_empty());
     }
-    call.event.quarantined = Some(key.clone());
-    call.archive.delete(&key)?;
+    let meta = document::encode(&QuarantineDocument::Quarantined(QuarantineRecord { discarded: true, ..record }));
+    let erase = |revision| call.archive.put_cas(&key, &meta, None, revision, Retention::Erased);
+    let mut outcome = erase(revision)?;
+    if outcome == Outcome::Conflict
+        && let Some((revision, QuarantineRecord { discarded: true, .. })) = standing(call, &key, sha256)?
+    {
+        // An earlier attempt of this call whose answer was lost, or somebody else who wants the same.
+        outcome = erase(revision)?;
+    }
+    if outcome == Outcome::Conflict {
+        return Err(Refusal::LostRace.into());
+    }
+    call.event.quarantined = Some(key);
     Ok(Reply { status: 204, headers: Vec::new(), body: Body::None })
+}
+
+/// What is known of the refused state under `key`, discarded or not, and its revision.
+fn standing<A: Archive>(
+    call: &Call<'_, A>,
+    key: &str,
+    sha256: &str,
+) -> Result<Option<(Revision, QuarantineRecord)>, Refused> {
+    Ok(match call.archive.get(key)? {
+        Slot::Absent => None,
+        // What was written down about it is out of reach, and so is the state, until somebody undeletes it.
+        Slot::Removed(revision) => Some((revision, unknown(call, sha256))),
+        Slot::Entry(entry) => {
+            let QuarantineDocument::Quarantined(record) = document::decode(key, &entry.meta)?;
+            Some((entry.revision, record))
+        }
+    })
+}
+
+/// A record of a state of which nothing is known but its digest.
+fn unknown<A: Archive>(call: &Call<'_, A>, sha256: &str) -> QuarantineRecord {
+    let request = call.request;
+    let written = Written { written: request.received, by: request.caller.name.clone(), lock_id: None };
+    QuarantineRecord {
+        policy: String::new(),
+        reason: String::new(),
+        discarded: false,
+        state: StateRecord {
+            size: 0,
+            sha256: sha256.to_owned(),
+            serial: 0,
+            lineage: String::new(),
+            tool_version: None,
+            encrypted: false,
+            empty: None,
+            step: 0,
+            written,
+        },
+    }
 }
 
 /// The refused state under `key`, if it is there, and whole.
@@ -107,6 +158,9 @@ fn kept<A: Archive>(call: &mut Call<'_, A>, key: &str, sha256: &str) -> Result<O
         Slot::Entry(entry) => entry,
     };
     let QuarantineDocument::Quarantined(record) = document::decode(key, &entry.meta)?;
+    if record.discarded {
+        return Ok(None);
+    }
     call.event.before = Some(record.state.summary());
     let damaged = || Refusal::Damaged { key: key.to_owned() };
     let content = entry.content.ok_or_else(damaged)?;

@@ -172,11 +172,12 @@ pub(super) struct QuarantinedView {
 }
 
 impl QuarantinedView {
-    /// What lies under `key`, in quarantine for the state at `path`.
-    pub(super) fn of(path: String, sha256: String, key: &str, meta: &[u8]) -> Self {
-        match document::decode(key, meta) {
+    /// What lies under `key`, in quarantine for the state at `path`; none: it was discarded.
+    pub(super) fn of(path: String, sha256: String, key: &str, meta: &[u8]) -> Option<Self> {
+        Some(match document::decode(key, meta) {
             Err(refusal) => Self::failed(path, sha256, &refusal),
-            Ok(QuarantineDocument::Quarantined(QuarantineRecord { policy, reason, state })) => {
+            Ok(QuarantineDocument::Quarantined(QuarantineRecord { discarded: true, .. })) => return None,
+            Ok(QuarantineDocument::Quarantined(QuarantineRecord { policy, reason, state, .. })) => {
                 let (state, serial, written) = state.into();
                 Self {
                     policy: Some(policy),
@@ -191,7 +192,7 @@ impl QuarantinedView {
                     ..Self::bare(path, sha256)
                 }
             }
-        }
+        })
     }
 
     /// What cannot be read, and why.

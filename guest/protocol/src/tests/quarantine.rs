@@ -10,6 +10,7 @@ use crate::policies::{Denial, Operation};
 rules! {
     a_refused_state_is_kept_whole_with_who_and_why,
     a_retry_finds_what_its_first_attempt_kept,
+    retries_at_the_same_moment_all_end,
     what_cannot_be_kept_is_said,
     a_policy_may_want_nothing_kept,
     what_somebody_removed_or_damaged_is_kept_again,
@@ -60,14 +61,32 @@ fn a_refused_state_is_kept_whole_with_who_and_why() {
 fn a_retry_finds_what_its_first_attempt_kept() {
     let server = refusing();
     let sent = state(4, "new");
-    for _ in 0..3 {
+    for revision in 1..=3 {
         assert_eq!(quarantined(&server.post(Some("A"), &sent)), Some(key(&sent)));
-        assert_eq!(kept(&server, &sent).revision, 1);
+        assert_eq!(kept(&server, &sent).revision, revision, "whoever discards the former one loses the race");
     }
+    let QuarantineDocument::Quarantined(record) = decode(STATE, &kept(&server, &sent).meta).unwrap();
+    assert_eq!(record.state.written.written, server.now, "who sent it first, and when, stays");
     let other = state(5, "answer lost");
     server.store.fail(Access::Put, &key(&other), 0, Fault::Repeated);
     assert_eq!(quarantined(&server.post(Some("A"), &other)), Some(key(&other)));
     server.store.assert_all_steps_ran();
+}
+
+fn retries_at_the_same_moment_all_end() {
+    let server = refusing();
+    let sent = state(4, "new");
+    assert_eq!(server.post(Some("A"), &sent).status, 422);
+    // One between each two calls of another.
+    for nth in 0..8 {
+        let (retrying, again) = (server.clone(), sent.clone());
+        server.store.before(Access::Put, &key(&sent), 2 * nth, move |_| {
+            assert_eq!(quarantined(&retrying.post(Some("A"), &again)), Some(key(&again)));
+        });
+    }
+    assert_eq!(quarantined(&server.post(Some("A"), &sent)), Some(key(&sent)));
+    server.store.forget_steps();
+    assert_eq!(kept(&server, &sent).content, Some(Bytes::new(sent.as_bytes())));
 }
 
 fn what_cannot_be_kept_is_said() {

@@ -186,9 +186,19 @@ impl Simulated {
         step.and_then(|step| step(self))
     }
 
-    fn put_now(&self, key: &str, meta: &[u8], content: Option<&Bytes>, expected: Revision) -> Outcome {
+    fn put_now(
+        &self,
+        key: &str,
+        meta: &[u8],
+        content: Option<&Bytes>,
+        expected: Revision,
+        retention: Retention,
+    ) -> Outcome {
         if self.revision(key) != expected {
             return Outcome::Conflict;
+        }
+        if retention == Retention::Erased {
+            self.written.borrow_mut().retain(|(own, _), _| own != key);
         }
         let entry = Entry { revision: expected + 1, meta: meta.to_vec(), content: content.cloned() };
         self.written.borrow_mut().insert((key.to_owned(), entry.revision), entry.clone());
@@ -227,15 +237,15 @@ impl Store for Simulated {
         meta: &[u8],
         content: Option<&Bytes>,
         expected: Revision,
-        _retention: Retention,
+        retention: Retention,
     ) -> Result<Outcome, StoreError> {
         let outcome = match self.enter(Operation::Put, key) {
             Some(Fault::Instead(error)) => return Err(error),
             Some(Fault::Repeated) => {
-                self.put_now(key, meta, content, expected);
-                self.put_now(key, meta, content, expected)
+                self.put_now(key, meta, content, expected, retention);
+                self.put_now(key, meta, content, expected, retention)
             }
-            None => self.put_now(key, meta, content, expected),
+            None => self.put_now(key, meta, content, expected, retention),
         };
         if outcome == Outcome::Written {
             self.remember(key, expected + 1, meta);

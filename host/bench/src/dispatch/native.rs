@@ -101,6 +101,7 @@ impl outside::Store for Native {
                 Retention::History => tofu_state_store::Retention::History,
                 Retention::Thinned { first, last } => tofu_state_store::Retention::Thinned { first, last },
                 Retention::Latest => tofu_state_store::Retention::Latest,
+                Retention::Erased => tofu_state_store::Retention::Erased,
             },
         };
         Ok(match self.memory.put_cas_now(&parse(key)?, write) {

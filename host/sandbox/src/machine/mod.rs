@@ -17,7 +17,7 @@ use tofu_state_store::{Outcome, Remembered, Retention};
 use self::execute::{Laying, Prepared, RawReply, Reached, Serving, execute};
 use crate::store::scripted::{Of, RawAnswer, RawCall, RawLesson};
 use crate::store::tables::{Body, Table, Tables};
-use crate::store::{Answer, Call, Lesson};
+use crate::store::{Answer, Call, Lesson, Older};
 
 /// A request with the answers it got, in [`Machine`].
 pub(crate) type NodeId = u32;
@@ -188,7 +188,11 @@ impl Machine {
                 key: keys.number(key),
                 body: self.tables.bodies.number(Body { meta: write.meta, content: write.content }),
                 expected: write.expected,
-                keeps_history: write.retention != Retention::Latest,
+                older: match write.retention {
+                    Retention::History | Retention::Thinned { .. } => Older::Kept,
+                    Retention::Latest => Older::Unneeded,
+                    Retention::Erased => Older::Erased,
+                },
             },
             RawCall::Delete(key) => Call::Delete(keys.number(key)),
             RawCall::List(key) => Call::List(keys.number(key)),

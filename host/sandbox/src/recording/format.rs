@@ -169,6 +169,8 @@ pub enum Retained {
     },
     /// None is needed.
     Latest,
+    /// None may be left.
+    Erased,
 }
 
 impl From<Retention> for Retained {
@@ -177,6 +179,7 @@ impl From<Retention> for Retained {
             Retention::History => Self::History,
             Retention::Thinned { first, last } => Self::Thinned { first, last },
             Retention::Latest => Self::Latest,
+            Retention::Erased => Self::Erased,
         }
     }
 }

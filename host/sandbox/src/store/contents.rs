@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tofu_state_store::{Key, Revision};
 
 use super::tables::Tables;
-use super::{Answer, BodyId, Call, KeyId, Seen};
+use super::{Answer, BodyId, Call, KeyId, Older, Seen};
 
 /// What was written under one key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,9 +51,7 @@ impl Contents {
     pub(crate) fn answer(&self, tables: &mut Tables, call: &Call, keep: usize) -> (Answer, Option<Self>) {
         match call {
             Call::Get(key) => (Answer::Slot(self.slot(tables, *key)), None),
-            Call::Put { key, body, expected, keeps_history } => {
-                self.put(tables, *key, *body, *expected, if *keeps_history { Some(keep) } else { None })
-            }
+            Call::Put { key, body, expected, older } => self.put(tables, *key, *body, *expected, (*older, keep)),
             Call::Delete(key) => {
                 let mut after = self.clone();
                 after.0.retain(|(other, _)| other != key);
@@ -91,7 +89,7 @@ impl Contents {
         key: KeyId,
         body: BodyId,
         expected: Revision,
-        keep: Option<usize>,
+        (retained, keep): (Older, usize),
     ) -> (Answer, Option<Self>) {
         let before = self.document(tables, key);
         let revision = before.map_or(0, |document| document.newest.revision());
@@ -100,10 +98,14 @@ impl Contents {
         }
         let revision = revision.saturating_add(1);
         let mut older = before.map(|document| document.older.clone()).unwrap_or_default();
-        if let (Some(keep), Some(Seen::Entry(revision, body))) = (keep, before.map(|document| document.newest)) {
-            older.push((revision, body));
-            let dropped = older.len().saturating_sub(keep.saturating_sub(1));
-            older.drain(..dropped);
+        match (retained, before.map(|document| document.newest)) {
+            (Older::Kept, Some(Seen::Entry(revision, body))) => {
+                older.push((revision, body));
+                let dropped = older.len().saturating_sub(keep.saturating_sub(1));
+                older.drain(..dropped);
+            }
+            (Older::Erased, _) => older.clear(),
+            (Older::Kept | Older::Unneeded, _) => {}
         }
         let document = tables.documents.number(Document { newest: Seen::Entry(revision, body), older });
         let mut after = self.clone();

@@ -53,11 +53,20 @@ impl Seen {
     }
 }
 
+/// What becomes of a document's older revisions when it is written. Thinning is left out: it removes too little for
+/// anything to count on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Older {
+    Kept,
+    Unneeded,
+    Erased,
+}
+
 /// A call of the raw store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Call {
     Get(KeyId),
-    Put { key: KeyId, body: BodyId, expected: Revision, keeps_history: bool },
+    Put { key: KeyId, body: BodyId, expected: Revision, older: Older },
     Delete(KeyId),
     List(KeyId),
     Top,

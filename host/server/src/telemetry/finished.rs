@@ -152,6 +152,14 @@ impl Finished {
         self.event.as_ref().and_then(|event| event.quarantined.as_deref())
     }
 
+    /// It was refused by a policy, and what it sent was kept aside; not one that accepts or discards what was.
+    #[must_use]
+    pub fn keeps_aside(&self) -> bool {
+        self.event.as_ref().is_some_and(|event| {
+            event.quarantined.is_some() && !matches!(event.operation, Operation::Accept | Operation::Discard)
+        })
+    }
+
     /// It broke a lock.
     #[must_use]
     pub fn forced(&self) -> bool {

@@ -67,6 +67,18 @@ async fn recovers(builder: Builder) {
     let at = |state: &Value, more: &str| format!("quarantined/platform/network?sha256={}{more}", digest(state));
     let read = ask(&server, "GET", &at(&discarded, ""), String::new()).await.expect(200);
     assert!(read.body == discarded.to_string());
+    // Sent again, it is still one; discarded, it is none, also for who has not heard that it is done.
+    network.post(&discarded, None).await.unwrap().expect(422);
+    assert_eq!(get(&server, "quarantine").await["states"].as_array().unwrap().len(), 2);
+    for _ in 0..2 {
+        ask(&server, "DELETE", &at(&discarded, ""), String::new()).await.expect(204);
+        ask(&server, "GET", &at(&discarded, ""), String::new()).await.expect(404);
+        ask(&server, "POST", &at(&discarded, "&overrule=true"), String::new()).await.expect(404);
+        assert_eq!(get(&server, "quarantine").await["states"].as_array().unwrap().len(), 1);
+    }
+    // And once more it may be refused, kept and discarded.
+    network.post(&discarded, None).await.unwrap().expect(422);
+    assert!(ask(&server, "GET", &at(&discarded, ""), String::new()).await.expect(200).body == discarded.to_string());
     ask(&server, "DELETE", &at(&discarded, ""), String::new()).await.expect(204);
     let lock = r#"{"reason":"accepting","id":"M"}"#;
     ask(&server, "POST", "lock/platform/network", lock.to_owned()).await.expect(200);
@@ -77,6 +89,9 @@ async fn recovers(builder: Builder) {
     assert_eq!(network.get().await.unwrap().expect(200).body, accepted.to_string());
     assert_eq!(get(&server, "quarantine").await["states"], serde_json::json!([]));
 
+    let metrics = http().get(server.admin_url("metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("tofu_state_states_quarantined_total 4\n"), "as often as it was kept: {metrics}");
+
     assert!(server.terminate().await.success(), "{}", server.log());
     let text = std::fs::read_to_string(&log).unwrap();
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -84,8 +99,9 @@ async fn recovers(builder: Builder) {
         let records = records.iter().filter(|record| record["operation"] == operation);
         records.map(|record| record["outcome"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(of("accept"), ["locked", "denied", "done"], "{text}");
-    for operation in ["discard", "lock", "unlock"] {
+    assert_eq!(of("accept"), ["no-state", "no-state", "locked", "denied", "done"], "{text}");
+    assert_eq!(of("discard"), ["done", "replayed", "done"], "{text}");
+    for operation in ["lock", "unlock"] {
         assert_eq!(of(operation), ["done"], "{operation}: {text}");
     }
     for reading in ["get", "list", "outputs", "difference"] {

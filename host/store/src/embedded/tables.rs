@@ -336,6 +336,10 @@ impl<'t> Changer<'t> {
             Retention::Latest => {
                 self.documents.remove((key.as_str(), before))?;
             }
+            Retention::Erased => {
+                self.documents.retain_in((key.as_str(), 0)..=(key.as_str(), before), |_, _| false)?;
+                self.gaps.remove(key.as_str())?;
+            }
         }
         Ok(Outcome::Written(revision))
     }

@@ -175,6 +175,27 @@ impl Collector {
         }
     }
 
+    /// The sets that revisions of `key` name which are kept. What cannot be read names none.
+    pub(super) async fn named(&self, key: &Key) -> Result<HashSet<SetName>, Error> {
+        let mut sets = HashSet::new();
+        for revision in self.store.revisions(key).await? {
+            if let Slot::Entry(raw) = self.store.revision(key, revision).await? {
+                sets.extend(named_set(&raw).ok().flatten());
+            }
+        }
+        Ok(sets)
+    }
+
+    /// Removes sets that were named by revisions of `key` which have just been erased.
+    pub(super) async fn erased(&self, key: &Key, sets: HashSet<SetName>) -> Result<(), Error> {
+        for set in sets {
+            if !self.may_be_named(key, &set).await? {
+                self.remove(key, &set).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The sets of `key`.
     pub(super) async fn sets(&self, key: &Key) -> Result<Vec<SetName>, Error> {
         let Some(folder) = sets::folder(key) else { return Ok(Vec::new()) };

@@ -35,7 +35,7 @@ use self::lent::{Laid, Lending};
 use self::pack::Packed;
 use self::sets::SetName;
 use crate::history::{Child, History};
-use crate::{Entry, Error, Health, Key, Outcome, Revision, Slot, Store, Write};
+use crate::{Entry, Error, Health, Key, Outcome, Retention, Revision, Slot, Store, Write};
 
 /// What one entry of OpenBao is given, in bytes. Raft takes 1 MiB (`max_entry_size`), and less of a content:
 /// base64 makes four bytes of three, and there are the meta, the key and the encryption. 700 KiB become
@@ -242,29 +242,9 @@ impl Layout {
         }
         Ok(Laid { envelope: Envelope::Chunks, raw: manifest.to_bytes(), set: Some(set) })
     }
-}
 
-/// Why a raw document could not be opened.
-enum Unread {
-    Failed(Error),
-    /// A chunk of this revision is missing.
-    Incomplete(Revision, Error),
-}
-
-impl From<Error> for Unread {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-#[async_trait]
-impl Store for Layout {
-    async fn get(&self, key: &Key) -> Result<Slot, Error> {
-        let slot = self.store.get(key).await?;
-        self.open_newest(key, slot).await
-    }
-
-    async fn put_cas(&self, key: &Key, write: Write) -> Result<Outcome, Error> {
+    /// Writes a document, whatever becomes of the chunks of those before it.
+    async fn write(&self, key: &Key, write: Write) -> Result<Outcome, Error> {
         let Write { meta, content, expected, retention } = write;
         let Some(content) = content else {
             let outcome = self.store.put_cas(key, Write { meta, content: None, expected, retention }).await?;
@@ -293,6 +273,41 @@ impl Store for Layout {
             _ => {}
         }
         ended
+    }
+}
+
+/// Why a raw document could not be opened.
+enum Unread {
+    Failed(Error),
+    /// A chunk of this revision is missing.
+    Incomplete(Revision, Error),
+}
+
+impl From<Error> for Unread {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+#[async_trait]
+impl Store for Layout {
+    async fn get(&self, key: &Key) -> Result<Slot, Error> {
+        let slot = self.store.get(key).await?;
+        self.open_newest(key, slot).await
+    }
+
+    async fn put_cas(&self, key: &Key, write: Write) -> Result<Outcome, Error> {
+        if write.retention != Retention::Erased {
+            return self.write(key, write).await;
+        }
+        // Afterwards nobody can tell what they named.
+        let named = self.collector.named(key).await?;
+        self.collector.seen(key);
+        let outcome = self.write(key, write).await?;
+        if matches!(outcome, Outcome::Written(_)) {
+            self.collector.erased(key, named).await?;
+        }
+        Ok(outcome)
     }
 
     /// Its chunks go with it: at once those of the newest revision, those of older ones if they are old.

@@ -111,11 +111,13 @@ pub(super) fn write(status: StatusCode, body: &[u8]) -> Result<Outcome, Error> {
     }
 }
 
-/// Whether a key's metadata were set, or were there before.
-pub(super) fn metadata_set(status: StatusCode, body: &[u8]) -> Result<(), Error> {
+/// Whether a key's metadata were set; not if they are others than those that were compared.
+pub(super) fn metadata_set(status: StatusCode, body: &[u8]) -> Result<bool, Error> {
     match status {
-        StatusCode::BAD_REQUEST if errors(body).contains("metadata check-and-set parameter does not match") => Ok(()),
-        _ => done(status, body),
+        StatusCode::BAD_REQUEST if errors(body).contains("metadata check-and-set parameter does not match") => {
+            Ok(false)
+        }
+        _ => done(status, body).map(|()| true),
     }
 }
 

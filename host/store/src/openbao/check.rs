@@ -40,10 +40,11 @@ const NEEDED: [Rights; 4] = [
 ];
 
 /// Rights without which what nobody needs any more stays, and older revisions cannot be looked at.
-const WANTED: [Rights; 3] = [
+const WANTED: [Rights; 4] = [
     ("metadata", "", &["read", "list"]),
     ("metadata", ".chunks/", &["delete", "list"]),
-    ("metadata", ".quarantine/", &["delete", "list"]),
+    ("metadata", ".quarantine/", &["create", "read", "update", "delete", "list"]),
+    ("destroy", ".quarantine/", &["update"]),
 ];
 
 /// Rights without which the token ends, and nobody knows when. The policy `default` gives them.

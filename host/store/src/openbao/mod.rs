@@ -3,7 +3,7 @@
 //! - `client.rs` makes HTTP calls; `current.rs` sees to it that only the active node answers them;
 //! - `login/` is the token it calls with, and where that comes from;
 //! - `document.rs` is a document as KV holds it; `answer.rs` alone knows what statuses and messages mean;
-//! - `history.rs` lists, and reads older revisions; `places.rs` sees to it that those that matter stay;
+//! - `history.rs` lists, and reads older revisions; `keeping.rs` and `places.rs` see to how many of them there are;
 //! - `check.rs` looks at the mount and the token's rights at start, and at the store's health.
 //!
 //! A document's revision is KV's version, and the compare-and-set is KV's `cas`.
@@ -14,17 +14,16 @@ mod client;
 mod current;
 mod document;
 mod history;
+mod keeping;
 mod login;
 mod places;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
-use serde_json::json;
 use tokio::time::Instant;
 
 pub use check::StartError;
@@ -168,15 +167,6 @@ impl OpenBao {
         tokio::time::sleep(current::STEP_DOWN).await;
         self.look(path, demand, parse).await
     }
-
-    /// Sets `max_versions` on a key before its first revision: KV's own default of 10 would lose the state
-    /// from before a long apply. A crash after it leaves a key that was never written.
-    async fn keep_history(&self, key: &Key, headers: &HeaderMap) -> Result<(), Error> {
-        // A compare-and-set as well: what is there already, from an attempt before or by hand, stays.
-        let body = json!({"max_versions": self.keep_versions, "metadata_cas": 0}).to_string();
-        let answer = self.client.call(Method::POST, &self.metadata(key), headers, Some(Bytes::from(body))).await?;
-        answer::metadata_set(answer.status, &answer.body)
-    }
 }
 
 /// Says what an answer is.
@@ -195,13 +185,18 @@ impl Store for OpenBao {
 
     async fn put_cas(&self, key: &Key, write: Write) -> Result<Outcome, Error> {
         let demand = self.current.demand(&self.client, &self.mount).await?;
-        if let Retention::Thinned { first, last } = write.retention {
-            let count = last.saturating_sub(first).saturating_add(1);
-            self.make_places(key, count, write.expected, &demand).await?;
+        match write.retention {
+            Retention::History | Retention::Thinned { .. } if write.expected == 0 => {
+                self.keep_history(key, &demand.headers).await?;
+            }
+            Retention::Thinned { first, last } => {
+                let count = last.saturating_sub(first).saturating_add(1);
+                self.make_places(key, count, write.expected, &demand).await?;
+            }
+            Retention::Erased => self.keep_one(key, &demand.headers).await?,
+            Retention::History | Retention::Latest => {}
         }
-        if write.retention != Retention::Latest && write.expected == 0 {
-            self.keep_history(key, &demand.headers).await?;
-        }
+        let erases = write.retention == Retention::Erased;
         let body = document::write_body(&write)
             .map_err(|_| Error::Corrupt(format!("the document for `{key}` cannot be written as JSON")))?;
         drop(write);
@@ -212,6 +207,9 @@ impl Store for OpenBao {
         // must not be older.
         if matches!(outcome, Outcome::Written(_)) && demand.judge(&answer, heard) == Standing::Elsewhere {
             self.current.forget(&demand);
+        }
+        if let (Outcome::Written(revision), true) = (outcome, erases) {
+            self.destroy_before(key, revision).await?;
         }
         Ok(outcome)
     }

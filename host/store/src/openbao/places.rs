@@ -62,7 +62,7 @@ impl OpenBao {
         let body = serde_json::to_vec(&change)
             .map_err(|_| Error::Corrupt(format!("the metadata of `{key}` cannot be written as JSON")))?;
         let answer = self.client.call(Method::POST, &path, &demand.headers, Some(Bytes::from(body))).await?;
-        answer::metadata_set(answer.status, &answer.body)
+        answer::metadata_set(answer.status, &answer.body).map(drop)
     }
 }
 

@@ -188,3 +188,42 @@ async fn a_reader_whose_chunks_go_reads_what_came_after() {
     assert_eq!(found.revision, 2);
     assert_same(found.content.as_ref(), &noise(2, 4 * ENTRY));
 }
+
+/// On memory, and on the embedded store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_erased_leaves_no_chunks() {
+    let (_folder, embedded) = embedded(9);
+    for raw in [Arc::new(Memory::keeping(9)) as Arc<dyn History>, embedded] {
+        let time = Time::new();
+        let layout = time.layout(Arc::clone(&raw));
+        put(&layout, &noise(1, 4 * ENTRY), 0).await;
+        put(&layout, &noise(2, 4 * ENTRY), 1).await;
+        // A write under way, which has seen the revision that is to be erased.
+        let held = Arc::new(Held::with_history(Arc::clone(&raw)));
+        let other = Arc::new(time.layout(Arc::<Held>::clone(&held)));
+        let under_way = held.faults().hold(Call::put("g/p"), When::Before);
+        let late = tokio::spawn(async move { other.put_cas(&state(), write(&noise(3, 4 * ENTRY), 2)).await });
+        under_way.arrived().await;
+        assert_eq!(sets(&*raw).await.len(), 3);
+        let erasing = Write { content: None, retention: Retention::Erased, ..write(&Bytes::new(), 2) };
+        assert_eq!(layout.put_cas(&state(), erasing.clone()).await, Ok(Outcome::Written(3)));
+        assert_eq!(sets(&*raw).await.len(), 1, "both are gone when it returns");
+        under_way.release();
+        assert_eq!(late.await.unwrap(), Ok(Outcome::Conflict));
+        put(&layout, &noise(4, 4 * ENTRY), 3).await;
+        // The present content may come back as it was read.
+        let content = entry(&layout).await.content;
+        let again = Write { content, ..Write { expected: 4, ..erasing.clone() } };
+        assert_eq!(layout.put_cas(&state(), again).await, Ok(Outcome::Written(5)));
+        assert_same(entry(&layout).await.content.as_ref(), &noise(4, 4 * ENTRY));
+        layout.settled().await;
+        assert_eq!(named_sets(&*raw).await.len(), 1);
+        // What a crash between the two has left goes once it is old.
+        raw.put_cas(&state(), Write { expected: 5, ..erasing.clone() }).await.unwrap();
+        time.pass(60);
+        let anew = time.layout(Arc::clone(&raw));
+        assert_eq!(anew.put_cas(&state(), Write { expected: 6, ..erasing }).await, Ok(Outcome::Written(7)));
+        anew.settled().await;
+        assert!(sets(&*raw).await.is_empty());
+    }
+}

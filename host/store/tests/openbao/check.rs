@@ -10,11 +10,12 @@ use tofu_state_testing::process::free_port;
 use crate::{key, meta, open, put, settings, store};
 
 /// What the server needs and no more.
-const LEAST: &str = r#"
+pub(crate) const LEAST: &str = r#"
 path "states/data/*" { capabilities = ["create", "read", "update"] }
 path "states/metadata/*" { capabilities = ["create", "read", "update", "list"] }
 path "states/metadata/.chunks/*" { capabilities = ["create", "read", "update", "delete", "list"] }
 path "states/metadata/.quarantine/*" { capabilities = ["create", "read", "update", "delete", "list"] }
+path "states/destroy/.quarantine/*" { capabilities = ["update"] }
 "#;
 
 fn fatal(result: Result<Vec<String>, StartError>) -> String {

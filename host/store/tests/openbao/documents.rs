@@ -141,6 +141,65 @@ async fn history_is_kept_and_a_crash_before_the_first_revision_leaves_nothing() 
     assert_eq!(answer["data"]["max_versions"], 0);
 }
 
+/// What KV holds of a key: `max_versions`, and its versions.
+async fn kept(bao: &Bao, key: &str) -> (u64, Vec<String>) {
+    let (_, answer) = bao.api(Method::GET, &format!("states/metadata/{key}"), None).await;
+    let versions = answer["data"]["versions"].as_object().unwrap();
+    let kept = versions.iter().filter(|(_, version)| version["destroyed"] == false);
+    (answer["data"]["max_versions"].as_u64().unwrap(), kept.map(|(number, _)| number.clone()).collect())
+}
+
+#[tokio::test]
+async fn an_erasure_leaves_one_version_whatever_the_mount_keeps() {
+    let bao = Bao::dev().await;
+    let least = crate::check::LEAST;
+    let less = least.replace("states/destroy", "states/nothing");
+    let unable = open(&bao.address(), &bao.limited_token(&less, true).await);
+    let keep = |expected| write("kept", Some(b"unwanted"), expected);
+    let erase = |expected| Write { retention: Retention::Erased, ..write("discarded", None, expected) };
+    for strict in [false, true] {
+        let demand = json!({"max_versions": 0, "metadata_cas_required": strict});
+        bao.api(Method::POST, "states/config", Some(demand)).await;
+        let place = format!(".quarantine/team/app/{strict}");
+        let key = key(&place);
+        assert_eq!(unable.put_cas(&key, keep(0)).await, Ok(Outcome::Written(1)));
+        assert_eq!(unable.put_cas(&key, keep(1)).await, Ok(Outcome::Written(2)));
+        assert_eq!(kept(&bao, &place).await, (0, vec!["1".to_owned(), "2".to_owned()]));
+        assert_eq!(unable.put_cas(&key, erase(1)).await, Ok(Outcome::Conflict));
+        assert_eq!(unable.put_cas(&key, erase(2)).await, Ok(Outcome::Written(3)));
+        assert_eq!(kept(&bao, &place).await, (1, vec!["3".to_owned()]));
+        let Ok(Slot::Entry(left)) = unable.get(&key).await else { panic!("the record stays") };
+        assert_eq!((left.revision, &left.meta[..], left.content), (3, &b"discarded"[..], None));
+        for version in [1, 2] {
+            let (status, _) = bao.api(Method::GET, &format!("states/data/{place}?version={version}"), None).await;
+            assert_eq!(status, 404, "version {version}");
+        }
+        assert_eq!(unable.put_cas(&key, keep(3)).await, Ok(Outcome::Written(4)));
+        assert_eq!(kept(&bao, &place).await, (1, vec!["4".to_owned()]), "and so it goes on");
+    }
+
+    // The larger of the mount's and the key's counts.
+    bao.api(Method::POST, "states/config", Some(json!({"max_versions": 5, "metadata_cas_required": false}))).await;
+    let place = ".quarantine/team/app/many";
+    let many = key(place);
+    for expected in 0..3 {
+        assert_eq!(unable.put_cas(&many, keep(expected)).await, Ok(Outcome::Written(expected + 1)));
+    }
+    let error = unable.put_cas(&many, erase(3)).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Denied(text) if text.contains("states/destroy/.quarantine/*") && text.contains(place)),
+        "{error}"
+    );
+    assert_eq!(kept(&bao, place).await.1.len(), 4, "said, and left for somebody with the right");
+    let able = open(&bao.address(), &bao.limited_token(least, true).await);
+    assert_eq!(able.put_cas(&many, erase(4)).await, Ok(Outcome::Written(5)));
+    assert_eq!(kept(&bao, place).await.1, ["5"]);
+    for version in 1..5 {
+        let (status, _) = bao.api(Method::GET, &format!("states/data/{place}?version={version}"), None).await;
+        assert_eq!(status, 404, "version {version}");
+    }
+}
+
 #[tokio::test]
 async fn tls_with_a_private_ca() {
     let bao = Bao::dev_tls().await;

@@ -113,9 +113,112 @@ fn a_discarded_state_is_gone_and_the_record_names_it() {
     assert_eq!((discarded.status, discarded.body.len(), discarded.event.operation), (204, 0, Operation::Discard));
     assert_eq!(discarded.event.quarantined, Some(format!(".quarantine/{PATH}/{}", sha256(&sent))));
     assert_eq!(discarded.event.before.as_ref().unwrap().serial, 4);
-    assert_eq!(send(&api, "DELETE", &sent, "").code(), "not-quarantined");
+    let again = send(&api, "DELETE", &sent, "");
+    assert_eq!((again.status, again.event.outcome), (204, "replayed"));
+    assert_eq!(send(&api, "DELETE", "never sent", "").code(), "not-quarantined");
     assert_eq!(api.server.post(Some("A"), &sent).status, 422, "sent again, it is kept again");
     assert_eq!(send(&api, "GET", &sent, "").status, 200);
+    assert_eq!(api.get("quarantine").json()["states"][0]["lock_id"], "A");
+}
+
+#[test]
+fn a_retry_that_is_answered_while_the_state_is_discarded_loses_nothing() {
+    for (access, wins) in [(Access::Get, true), (Access::Put, false)] {
+        let (api, sent) = refused();
+        let key = format!(".quarantine/{PATH}/{}", sha256(&sent));
+        let (retrying, again) = (api.server.clone(), sent.clone());
+        api.server.store.before(access, &key, 0, move |_| {
+            assert_eq!(retrying.post(Some("A"), &again).status, 422);
+        });
+        let discarded = send(&api, "DELETE", &sent, "");
+        api.server.store.assert_all_steps_ran();
+        if wins {
+            assert_eq!(discarded.status, 204, "it came after the retry");
+            assert_eq!(send(&api, "GET", &sent, "").code(), "not-quarantined");
+        } else {
+            assert_eq!((discarded.status, discarded.code().as_str()), (409, "lost-race"));
+            assert_eq!(send(&api, "GET", &sent, "").body, sent.into_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_state_that_is_discarded_while_it_is_kept_again_is_kept_anew() {
+    let (api, sent) = refused();
+    let key = format!(".quarantine/{PATH}/{}", sha256(&sent));
+    let (discarding, unwanted) = (Api::of(api.server.clone()), sent.clone());
+    // The first of its writes finds the record; before the second one the record is discarded.
+    api.server.store.before(Access::Put, &key, 1, move |_| {
+        assert_eq!(send(&discarding, "DELETE", &unwanted, "").status, 204);
+    });
+    assert_eq!(api.server.post(Some("A"), &sent).status, 422);
+    api.server.store.assert_all_steps_ran();
+    assert_eq!(send(&api, "GET", &sent, "").body, sent.into_bytes());
+}
+
+#[test]
+fn a_discarded_state_is_not_listed_and_a_lost_answer_is_no_lost_race() {
+    let (api, sent) = refused();
+    let key = format!(".quarantine/{PATH}/{}", sha256(&sent));
+    api.server.store.fail(Access::Put, &key, 0, Fault::Repeated);
+    assert_eq!(send(&api, "DELETE", &sent, "").status, 204);
+    assert_eq!(api.get("quarantine").json(), json!({"states": []}));
+    let accepted = send(&api, "POST", &sent, "&id=A&overrule=true");
+    assert_eq!((accepted.status, accepted.code().as_str()), (404, "not-quarantined"));
+    let left = api.server.store.written(&key);
+    assert!(left.len() == 1 && left[0].content.is_none(), "{left:?}");
+}
+
+#[test]
+fn what_was_removed_in_the_store_can_be_discarded_before_somebody_undeletes_it() {
+    let (api, sent) = refused();
+    let key = format!(".quarantine/{PATH}/{}", sha256(&sent));
+    api.server.store.remove_in_store(&key);
+    let discarded = send(&api, "DELETE", &sent, "");
+    assert_eq!((discarded.status, discarded.event.before), (204, None));
+    assert_eq!(api.get("quarantine").json(), json!({"states": []}));
+    let left = api.server.store.written(&key);
+    assert!(left.len() == 1 && left[0].content.is_none(), "{left:?}");
+}
+
+#[test]
+fn a_discarding_whose_end_was_not_heard_is_run_again() {
+    let (api, sent) = refused();
+    let key = format!(".quarantine/{PATH}/{}", sha256(&sent));
+    // It is written, but what was there before could not be removed.
+    let why = StoreError::Denied("a reason".to_owned());
+    api.server.store.fail(Access::Put, &key, 0, Fault::Instead(why));
+    assert_eq!(send(&api, "DELETE", &sent, "").status, 502);
+    assert_eq!(send(&api, "GET", &sent, "").status, 200, "not done, in this store");
+    assert_eq!(send(&api, "DELETE", &sent, "").status, 204);
+    let puts = || api.server.store.calls().iter().filter(|(access, at)| *access == Access::Put && *at == key).count();
+    let before = puts();
+    assert_eq!(send(&api, "DELETE", &sent, "").status, 204);
+    assert_eq!(puts(), before + 1, "what was there before is removed once more");
+}
+
+#[test]
+fn what_was_accepted_meanwhile_is_not_called_discarded() {
+    let (api, sent) = refused();
+    let key = format!(".quarantine/{PATH}/{}", sha256(&sent));
+    let accepting = Api::of(api.server.clone());
+    let wanted = sent.clone();
+    api.server.store.before(Access::Put, &key, 0, move |_| {
+        assert_eq!(send(&accepting, "POST", &wanted, "&id=A&overrule=true").status, 200);
+    });
+    let discarded = send(&api, "DELETE", &sent, "");
+    api.server.store.assert_all_steps_ran();
+    assert_eq!((discarded.status, discarded.code().as_str()), (409, "lost-race"));
+    assert_eq!(api.server.content(), Some(sent));
+}
+
+#[test]
+fn an_acceptance_that_is_denied_leaves_written_who_sent_it() {
+    let (api, sent) = refused();
+    let before = api.get("quarantine").json();
+    let ada = Api::of(Server { caller: "ada", now: api.server.now + 1000, ..api.server.clone() });
+    assert_eq!(send(&ada, "POST", &sent, "&id=A").status, 422);
+    assert_eq!(api.get("quarantine").json(), before);
 }
 
 #[test]

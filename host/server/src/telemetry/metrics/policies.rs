@@ -42,6 +42,6 @@ impl PolicyMetrics {
             self.reviews.with_label_values(&[&*review.name, review.verdict.as_str()]).inc();
             self.durations.with_label_values(&[&*review.name]).observe(review.duration.as_secs_f64());
         }
-        self.quarantined.inc_by(u64::from(finished.quarantined().is_some()));
+        self.quarantined.inc_by(u64::from(finished.keeps_aside()));
     }
 }

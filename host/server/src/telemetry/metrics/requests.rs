@@ -174,4 +174,18 @@ mod tests {
         assert!(text.contains("tofu_state_locks_broken_total 1"), "{text}");
         assert!(text.contains("tofu_state_requests_in_flight 0"), "{text}");
     }
+
+    #[test]
+    fn only_what_is_kept_aside_counts_as_that() {
+        let metrics = Metrics::new().unwrap();
+        for operation in [Operation::Write, Operation::Accept, Operation::Discard] {
+            let mut finished = finished("POST");
+            let event = finished.event.as_mut().unwrap();
+            (event.operation, event.quarantined) = (operation, Some(".quarantine/a/b/c".to_owned()));
+            metrics.requests.began();
+            metrics.ended(&finished);
+        }
+        let text = String::from_utf8(metrics.encode().unwrap().1).unwrap();
+        assert!(text.contains("tofu_state_states_quarantined_total 1"), "{text}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Revisions, conflicts, deletion.
 
 use super::{assert_absent, entry, key, lose, put, write};
-use crate::{Outcome, Retention, Store, Write};
+use crate::{Outcome, Retention, Slot, Store, Write};
 
 /// A store that runs says so, in words.
 pub async fn is_available(store: &dyn Store) {
@@ -84,6 +84,36 @@ pub async fn takes_both_retentions(store: &dyn Store, prefix: &str) {
         assert_eq!(found.revision, revision, "{key}: {retention:?} gives another revision");
         assert_eq!(found.content.as_deref(), Some(content.as_bytes()), "{key}: {retention:?} gives other bytes");
     }
+}
+
+/// What was there before is gone where none of it may be left, whatever was to be kept until then.
+pub async fn erases_what_was_before(store: &dyn Store, prefix: &str) {
+    let key = key(prefix, "basics/erased");
+    let mut revision = 0;
+    for retention in [Retention::Latest, Retention::Latest, Retention::History, Retention::History] {
+        revision = put(store, &key, Write { retention, ..write(r#"{"n":1}"#, Some(b"unwanted"), revision) }).await;
+    }
+    let late = Write { retention: Retention::Erased, ..write(r#"{"n":2}"#, None, revision - 1) };
+    lose(store, &key, late, "an erasure that has seen an older revision").await;
+    assert_eq!(entry(store, &key).await.content.as_deref(), Some(&b"unwanted"[..]), "{key}: a lost erasure erased");
+    for content in [None, Some(&b"other"[..]), None] {
+        let before = revision;
+        let erasing = Write { retention: Retention::Erased, ..write(r#"{"n":2}"#, content, revision) };
+        revision = put(store, &key, erasing).await;
+        let found = entry(store, &key).await;
+        assert_eq!((found.revision, found.content.as_deref()), (revision, content), "{key}: after an erasure");
+        let Some(history) = store.history() else { continue };
+        assert_eq!(history.revisions(&key).await, Ok(vec![revision]), "{key}: older revisions are kept");
+        for older in 1..=before {
+            let found = history.revision(&key, older).await;
+            assert_eq!(found, Ok(Slot::Absent), "{key}: revision {older} was to be erased");
+        }
+    }
+    revision = put(store, &key, write(r#"{"n":3}"#, Some(b"again"), revision)).await;
+    assert_eq!(entry(store, &key).await.revision, revision);
+    let first = self::key(prefix, "basics/erased-first");
+    let created = put(store, &first, Write { retention: Retention::Erased, ..write("{}", Some(b"x"), 0) }).await;
+    assert_eq!(entry(store, &first).await.revision, created);
 }
 
 /// A deleted key is absent and can be created again; deleting nothing is no error.

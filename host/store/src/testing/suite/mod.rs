@@ -41,6 +41,7 @@ pub async fn run_all_under(store: Arc<dyn Store>, prefix: &str) {
     basics::a_conflict_on_an_absent_key_creates_nothing(plain, prefix).await;
     basics::the_same_content_again_is_a_new_revision(plain, prefix).await;
     basics::takes_both_retentions(plain, prefix).await;
+    basics::erases_what_was_before(plain, prefix).await;
     basics::deletes_and_creates_again(plain, prefix).await;
     keys::takes_every_shape_of_key(plain, prefix).await;
     keys::neighbours_do_not_touch_each_other(plain, prefix).await;
