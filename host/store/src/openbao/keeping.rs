@@ -4,13 +4,16 @@
 //! a version is written. So the key's is set before a write. Where the mount's is larger than one, older versions that
 //! are to be gone stay all the same, and are destroyed.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::current::Standing;
+use super::history::found;
 use super::{OpenBao, another_cluster, answer, replaced};
 use crate::history::History;
 use crate::{Error, Key, Revision};
@@ -18,12 +21,23 @@ use crate::{Error, Key, Revision};
 /// How often a key's metadata are set anew because somebody else has set them meanwhile.
 const ATTEMPTS: usize = 4;
 
-/// What a key's metadata say of how many versions are kept.
+/// What KV knows of a key, as far as it matters for how much of it is kept.
 #[derive(Deserialize)]
-struct Limit {
-    max_versions: u32,
-    /// Releases that do not compare metadata have none.
-    current_metadata_version: Option<u64>,
+pub(super) struct Metadata {
+    pub(super) max_versions: u32,
+    /// What a change is compared with. Releases that do not compare metadata have none.
+    pub(super) current_metadata_version: Option<u64>,
+    pub(super) custom_metadata: Option<BTreeMap<String, String>>,
+}
+
+/// What is to be another way in a key's metadata; what it leaves out stays.
+#[derive(Serialize)]
+pub(super) struct Change {
+    pub(super) max_versions: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metadata_cas: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) custom_metadata: Option<BTreeMap<String, String>>,
 }
 
 impl OpenBao {
@@ -31,18 +45,20 @@ impl OpenBao {
     /// from before a long apply. A crash after it leaves a key that was never written.
     pub(super) async fn keep_history(&self, key: &Key, headers: &HeaderMap) -> Result<(), Error> {
         // A compare-and-set as well: what is there already, from an attempt before or by hand, stays.
-        self.set_limit(key, headers, self.keep_versions, Some(0)).await.map(drop)
+        let change = Change { max_versions: self.keep_versions, metadata_cas: Some(0), custom_metadata: None };
+        self.change_metadata(key, headers, &change).await.map(drop)
     }
 
     /// Sets `max_versions` on a key to one, so that its next version leaves none before it.
     pub(super) async fn keep_one(&self, key: &Key, headers: &HeaderMap) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
-            let expected = match self.fetch(&self.metadata(key), limit).await? {
+            let expected = match self.fetch(&self.metadata(key), metadata).await? {
                 None => Some(0),
-                Some(Limit { max_versions: 1, .. }) => return Ok(()),
-                Some(limit) => limit.current_metadata_version,
+                Some(Metadata { max_versions: 1, .. }) => return Ok(()),
+                Some(metadata) => metadata.current_metadata_version,
             };
-            if self.set_limit(key, headers, 1, expected).await? {
+            let change = Change { max_versions: 1, metadata_cas: expected, custom_metadata: None };
+            if self.change_metadata(key, headers, &change).await? {
                 return Ok(());
             }
         }
@@ -81,29 +97,21 @@ impl OpenBao {
         Err(another_cluster())
     }
 
-    /// Sets `max_versions` on a key whose metadata are at `expected`; whether they were.
-    async fn set_limit(
-        &self,
-        key: &Key,
-        headers: &HeaderMap,
-        max_versions: u32,
-        expected: Option<u64>,
-    ) -> Result<bool, Error> {
-        let mut body = json!({"max_versions": max_versions});
-        if let (Some(expected), Some(fields)) = (expected, body.as_object_mut()) {
-            fields.insert("metadata_cas".to_owned(), expected.into());
-        }
-        let body = Bytes::from(body.to_string());
-        let answer = self.client.call(Method::POST, &self.metadata(key), headers, Some(body)).await?;
+    /// Changes a key's metadata; whether they were those that the change compares with.
+    pub(super) async fn change_metadata(&self, key: &Key, headers: &HeaderMap, change: &Change) -> Result<bool, Error> {
+        let body = serde_json::to_vec(change)
+            .map_err(|_| Error::Corrupt(format!("the metadata of `{key}` cannot be written as JSON")))?;
+        let answer = self.client.call(Method::POST, &self.metadata(key), headers, Some(Bytes::from(body))).await?;
         answer::metadata_set(answer.status, &answer.body)
     }
 }
 
-fn limit(status: StatusCode, body: &[u8]) -> Result<Option<Limit>, Error> {
-    super::history::found::<Metadata>(status, body).map(|found| found.map(|metadata| metadata.data))
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    data: Limit,
+/// What KV knows of a key; none if it knows nothing of it.
+pub(super) fn metadata(status: StatusCode, body: &[u8]) -> Result<Option<Metadata>, Error> {
+    #[derive(Deserialize)]
+    struct Body {
+        data: Metadata,
+    }
+    let body: Option<Body> = found(status, body)?;
+    Ok(body.map(|body| body.data))
 }

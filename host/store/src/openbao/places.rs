@@ -8,17 +8,12 @@
 //! custom metadata tell how many were made lately: its history is cut into blocks of at least as many worthy revisions
 //! as are to be kept, and what was made for the present block and for the one before it stays.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use bytes::Bytes;
-use reqwest::{Method, StatusCode};
-use serde::{Deserialize, Serialize};
-
+use super::OpenBao;
 use super::current::Demand;
-use super::history::found;
-use super::{OpenBao, answer};
+use super::keeping::{self, Change, Metadata};
 use crate::{Error, Key, Revision};
 
 /// What of a key's custom metadata is ours.
@@ -26,23 +21,6 @@ const NAME: &str = "tofu-state-places";
 
 /// How many times `KEEP_VERSIONS` a key has places at most: KV writes what it knows of all of them at each write.
 const MOST_TIMES: u32 = 10;
-
-/// What KV knows of a key, as far as it matters here.
-#[derive(Deserialize)]
-struct Metadata {
-    max_versions: u32,
-    /// What a change is compared with. Servers that do not have it do not compare.
-    #[serde(default)]
-    current_metadata_version: u64,
-    custom_metadata: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Serialize)]
-struct Change {
-    max_versions: u32,
-    metadata_cas: u64,
-    custom_metadata: BTreeMap<String, String>,
-}
 
 impl OpenBao {
     /// Gives `key`, whose newest revision is `newest`, places for `count` revisions that are not worth theirs.
@@ -56,23 +34,10 @@ impl OpenBao {
         newest: Revision,
         demand: &Demand,
     ) -> Result<(), Error> {
-        let path = self.metadata(key);
-        let Some(metadata) = self.fetch(&path, metadata).await? else { return Ok(()) };
+        let Some(metadata) = self.fetch(&self.metadata(key), keeping::metadata).await? else { return Ok(()) };
         let Some(change) = metadata.with_places(count, newest, self.keep_versions) else { return Ok(()) };
-        let body = serde_json::to_vec(&change)
-            .map_err(|_| Error::Corrupt(format!("the metadata of `{key}` cannot be written as JSON")))?;
-        let answer = self.client.call(Method::POST, &path, &demand.headers, Some(Bytes::from(body))).await?;
-        answer::metadata_set(answer.status, &answer.body).map(drop)
+        self.change_metadata(key, &demand.headers, &change).await.map(drop)
     }
-}
-
-fn metadata(status: StatusCode, body: &[u8]) -> Result<Option<Metadata>, Error> {
-    #[derive(Deserialize)]
-    struct Body {
-        data: Metadata,
-    }
-    let body: Option<Body> = found(status, body)?;
-    Ok(body.map(|body| body.data))
 }
 
 impl Metadata {
@@ -96,7 +61,7 @@ impl Metadata {
         Some(Change {
             max_versions: base.saturating_add(after.made),
             metadata_cas: current_metadata_version,
-            custom_metadata,
+            custom_metadata: Some(custom_metadata),
         })
     }
 }
@@ -152,6 +117,8 @@ impl FromStr for Places {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     /// What a KV of this many versions for a start has left, as runs of these lengths are written; which run each
@@ -164,10 +131,10 @@ mod tests {
             for step in 0..length {
                 // What the protocol asks for at the beginning of a run, with all that the one before passed through.
                 if step == 0 && passed > 0 {
-                    let now = Metadata { max_versions, current_metadata_version: 1, custom_metadata };
+                    let now = Metadata { max_versions, current_metadata_version: Some(1), custom_metadata };
                     let change = now.with_places(passed, newest, keep).unwrap();
                     max_versions = change.max_versions;
-                    custom_metadata = Some(change.custom_metadata);
+                    custom_metadata = change.custom_metadata;
                     most = most.max(max_versions);
                 }
                 newest += 1;
@@ -213,11 +180,11 @@ mod tests {
         let of = |max_versions, told: Option<&str>| {
             let custom =
                 told.map(|told| BTreeMap::from([(NAME.to_owned(), told.to_owned()), ("team".into(), "a".into())]));
-            let metadata = Metadata { max_versions, current_metadata_version: 7, custom_metadata: custom };
+            let metadata = Metadata { max_versions, current_metadata_version: Some(7), custom_metadata: custom };
             let change = metadata.with_places(3, 40, 100).unwrap();
-            assert_eq!(change.metadata_cas, 7);
-            assert_eq!(change.custom_metadata.contains_key("team"), told.is_some());
-            (change.max_versions, change.custom_metadata[NAME].clone())
+            assert_eq!(change.metadata_cas, Some(7));
+            assert_eq!(change.custom_metadata.as_ref().unwrap().contains_key("team"), told.is_some());
+            (change.max_versions, change.custom_metadata.unwrap()[NAME].clone())
         };
         assert_eq!(of(500, None), (503, "3 0 3 0".to_owned()));
         assert_eq!(of(507, Some("7 0 7 0")), (510, "10 0 10 0".to_owned()));
