@@ -213,7 +213,7 @@ async fn start(
     let mirror = mirror.map(|mirror| {
         tokio::spawn(mirror::count(mirror.clone(), Arc::clone(&metrics), draining.clone()));
         let (telemetry, generations) = (Arc::clone(&telemetry), Arc::clone(&generations));
-        Arc::new(Mirroring { mirror, access: access.clone(), limits, telemetry, generations })
+        Arc::new(Mirroring::new(mirror, access.clone(), limits, telemetry, generations))
     });
     let states = Arc::new(States {
         generations: Arc::clone(&generations),

@@ -9,6 +9,7 @@
 
 mod archives;
 mod flights;
+mod keep;
 pub mod links;
 mod pull;
 pub mod record;

@@ -13,9 +13,8 @@ use tracing::Instrument;
 use super::record::{self, FORMAT, Record, Signed};
 use super::records::Seen;
 use super::{Mirror, MirrorError, count};
-use crate::cache::{Known, now};
-use crate::fetch::Fetched;
-use crate::hashing::{self, HashError, Sha256Sum};
+use crate::cache::now;
+use crate::hashing::Sha256Sum;
 use crate::http::Url;
 use crate::signature::Sums;
 use crate::sources::{Described, Location, PackageMeta, Provenance, Source, SourceError};
@@ -232,39 +231,9 @@ impl Mirror {
             return Err(self.changed(format!("{named}: its zip has the SHA-256 {found}, and {sha256} was signed")));
         }
         let origin = format!("the registry of {}", provider.display_host());
-        self.keep(fetched, &origin, &named).await?;
+        self.on_disk(move |mirror| mirror.keep(fetched, &origin, &named)).await?;
         count(&inner.counters.downloaded);
         opened().ok_or_else(|| MirrorError::Disk(std::io::ErrorKind::NotFound.into()))
-    }
-
-    /// Hashes a package that has the sum it should have, and keeps both.
-    pub(super) async fn keep(&self, fetched: Fetched, origin: &str, named: &str) -> Result<(), MirrorError> {
-        let (mirror, origin) = (self.clone(), origin.to_owned());
-        let span = tracing::info_span!("hash", tofu_state.zip.bytes = fetched.bytes);
-        let kept = tokio::task::spawn_blocking(move || -> Result<(), Kept> {
-            let _entered = span.enter();
-            let inner = &mirror.inner;
-            let Fetched { file, sha256, bytes } = fetched;
-            let hashes = hashing::of_zip(file.path()).map_err(Kept::Unsound)?;
-            // What was uploaded stays, also when a registry has the same zip.
-            if !mirror.must_stay(&sha256) {
-                inner.cache.keep_package(&Known::now(sha256, bytes, &hashes, &origin)).map_err(Kept::Disk)?;
-            }
-            let gone = inner.archives.put(&sha256, file, |sum| mirror.must_stay(sum)).map_err(Kept::Disk)?;
-            inner.counters.evicted.fetch_add(gone as u64, std::sync::atomic::Ordering::Relaxed);
-            Ok(())
-        });
-        match kept.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(Kept::Disk(error))) => Err(MirrorError::Disk(error)),
-            Ok(Err(Kept::Unsound(error))) => Err(MirrorError::Unsound(format!("{named}: its zip {error}"))),
-            Err(_) => Err(MirrorError::Unsound(format!("{named}: hashing it ended early"))),
-        }
-    }
-
-    /// Uploaded packages come from nowhere else.
-    fn must_stay(&self, sha256: &Sha256Sum) -> bool {
-        self.inner.cache.package(sha256).is_some_and(|known| known.origin.starts_with(super::upload::ORIGIN))
     }
 
     /// Fetches and hashes what is wanted of a release and not hashed yet, once at a time.
@@ -313,11 +282,6 @@ impl Mirror {
         tracing::error!(what, "a release has changed upstream: what was first seen stays");
         MirrorError::Changed(what)
     }
-}
-
-enum Kept {
-    Disk(std::io::Error),
-    Unsound(HashError),
 }
 
 fn missing(provider: &Address) -> MirrorError {

@@ -14,6 +14,9 @@ use crate::{Address, Version};
 /// The list of versions; no version has that name.
 const LIST: &str = "versions.json";
 
+/// What who changes a record has locked; it is empty, and stays.
+const LOCK: &str = "lock";
+
 /// The folder. All of it blocks, for a moment.
 #[derive(Clone, Debug)]
 pub(super) struct Records {
@@ -49,8 +52,27 @@ impl Records {
         }
     }
 
-    pub(super) fn put(&self, provider: &Address, version: &Version, record: &Record) -> io::Result<()> {
-        write(&self.place(provider), &format!("{version}.json"), record)
+    /// Makes another record of the one that is there, if any. Nobody else does so meanwhile, in this process or
+    /// another, so nothing that others have written is lost. None leaves all as it is.
+    pub(super) fn update<T, E: From<io::Error>>(
+        &self,
+        provider: &Address,
+        version: &Version,
+        change: impl FnOnce(Option<Record>) -> Result<(Option<Record>, T), E>,
+    ) -> Result<T, E> {
+        let folder = self.place(provider);
+        fs::create_dir_all(&folder)?;
+        let lock = fs::File::create(folder.join(LOCK))?;
+        match lock.lock() {
+            // Some network file systems have no locks.
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(error.into()),
+            _ => {}
+        }
+        let (record, told) = change(self.get(provider, version)?)?;
+        if let Some(record) = record {
+            write(&folder, &format!("{version}.json"), &record)?;
+        }
+        Ok(told)
     }
 
     /// Keeps the record of a release that has none. If another process was first, it is that one's record that
@@ -120,13 +142,8 @@ mod tests {
     use super::*;
     use crate::Style;
 
-    /// Two processes may share a folder: whoever was first has seen the release.
-    #[test]
-    fn a_release_is_first_seen_once() {
-        let folder = TempDir::new().unwrap();
-        let records = Records::new(folder.path().to_owned());
-        let (provider, version) = (Address::parse("a/b", Style::Tofu).unwrap(), "1.0.0".parse().unwrap());
-        let record = |origin: &str| Record {
+    fn record(provider: &Address, origin: &str) -> Record {
+        Record {
             format: FORMAT,
             provider: provider.to_string(),
             version: "1.0.0".to_owned(),
@@ -136,10 +153,47 @@ mod tests {
             protocols: Vec::new(),
             origin: origin.to_owned(),
             at: 1,
-        };
+        }
+    }
+
+    /// Two processes may share a folder: whoever was first has seen the release.
+    #[test]
+    fn a_release_is_first_seen_once() {
+        let folder = TempDir::new().unwrap();
+        let records = Records::new(folder.path().to_owned());
+        let (provider, version) = (Address::parse("a/b", Style::Tofu).unwrap(), "1.0.0".parse().unwrap());
+        let record = |origin: &str| record(&provider, origin);
         assert_eq!(records.put_new(&provider, &version, &record("first")).unwrap(), None);
         assert_eq!(records.put_new(&provider, &version, &record("second")).unwrap(), Some(record("first")));
         assert_eq!(records.get(&provider, &version).unwrap(), Some(record("first")));
         assert_eq!(fs::read_dir(records.place(&provider)).unwrap().count(), 1, "nothing is left over");
+    }
+
+    /// Each has the folder opened for itself, as a process of its own would.
+    #[test]
+    fn no_change_of_a_record_is_lost() {
+        let folder = TempDir::new().unwrap();
+        let (provider, version) = (Address::parse("a/b", Style::Tofu).unwrap(), "1.0.0".parse().unwrap());
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let (provider, version, folder) = (&provider, &version, folder.path());
+                scope.spawn(move || {
+                    let records = Records::new(folder.to_owned());
+                    for number in 0..25 {
+                        let change = |old: Option<Record>| {
+                            let mut new = old.unwrap_or_else(|| record(provider, "many"));
+                            new.protocols.push(format!("{writer}.{number}"));
+                            Ok::<_, io::Error>((Some(new), ()))
+                        };
+                        records.update(provider, version, change).unwrap();
+                    }
+                });
+            }
+        });
+        let records = Records::new(folder.path().to_owned());
+        assert_eq!(records.get(&provider, &version).unwrap().unwrap().protocols.len(), 100);
+        assert_eq!(records.versions(&provider).unwrap().len(), 1, "the lock is no version");
+        let unchanged = records.update(&provider, &version, |_| Err::<(_, ()), _>(io::Error::other("no")));
+        assert!(unchanged.is_err() && records.get(&provider, &version).unwrap().is_some());
     }
 }

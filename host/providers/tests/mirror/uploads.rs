@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 use tofu_state_providers::hashing;
 use tofu_state_providers::mirror::{Mirror, MirrorError};
-use tofu_state_testing::origin::{Origin, Release};
+use tofu_state_testing::origin::{Origin, PLATFORMS, Release};
 
 use crate::common::{NULL, OURS, address, config, http, mirror, platform, settings, uploaded, version};
 
@@ -37,6 +37,54 @@ async fn uploads_grow_and_never_change() {
     // Nobody else is asked about what is ours.
     let counts = origin.counts();
     assert_eq!((counts.versions, counts.packages, counts.zips), (0, 0, 0));
+}
+
+/// Mirrors that share a folder are as processes that share one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn platforms_uploaded_at_once_are_all_recorded() {
+    let origin = Origin::start().await;
+    let folder = TempDir::new().unwrap();
+    let ours = address(OURS);
+    for number in ["1.0.0", "1.0.1", "1.0.2", "1.0.3"] {
+        origin.publish(&Release::new(OURS, number));
+        let uploads = PLATFORMS.map(|name| {
+            let (mirror, ours) = (mirror(&origin, folder.path()), ours.clone());
+            let zip = uploaded(&mirror, &origin.zip(OURS, number, name));
+            tokio::spawn(async move { mirror.upload(&ours, &version(number), &platform(name), zip, "ci").await })
+        });
+        for upload in uploads {
+            assert!(upload.await.unwrap().unwrap());
+        }
+        let record = mirror(&origin, folder.path()).release(&ours, &version(number)).await.unwrap();
+        assert_eq!((record.packages.len(), record.sums.len()), (4, 4));
+        assert!(record.is_complete());
+    }
+}
+
+/// Of several that upload other zips as the same package at once, one is first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_several_that_upload_the_same_package_is_first() {
+    let origin = Origin::start().await;
+    let folder = TempDir::new().unwrap();
+    let uploads = ["1.0.0-one", "1.0.0-two", "1.0.0-three"].map(|number| {
+        origin.publish(&Release::new(OURS, number).platforms(&["linux_amd64"]));
+        let mirror = mirror(&origin, folder.path());
+        let zip = uploaded(&mirror, &origin.zip(OURS, number, "linux_amd64"));
+        let sum = zip.sha256;
+        tokio::spawn(async move {
+            let linux = platform("linux_amd64");
+            (mirror.upload(&address(OURS), &version("1.0.0"), &linux, zip, "ci").await, sum)
+        })
+    });
+    let mut first = Vec::new();
+    for upload in uploads {
+        match upload.await.unwrap() {
+            (Ok(new), sum) => first.extend(new.then_some(sum)),
+            (Err(refused), _) => assert!(matches!(refused, MirrorError::Conflict(_)), "{refused}"),
+        }
+    }
+    let record = mirror(&origin, folder.path()).release(&address(OURS), &version("1.0.0")).await.unwrap();
+    assert_eq!(first, [record.packages["linux_amd64"].sha256]);
 }
 
 #[tokio::test]

@@ -39,19 +39,11 @@ pub async fn read<B>(body: &mut B, limit: usize, budget: &Budget, limits: &Limit
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let declared = match body.size_hint().exact().map(usize::try_from) {
-        Some(Err(_)) => return Err(BodyError::TooLarge),
-        Some(Ok(declared)) if declared > limit => return Err(BodyError::TooLarge),
-        Some(Ok(declared)) => Some(declared),
-        None => None,
-    };
+    let mut pieces = Pieces::of(body, limit as u64, limits)?;
+    let declared = body.size_hint().exact().and_then(|declared| usize::try_from(declared).ok());
     let mut buffer = Buffer { bytes: Vec::new(), share: budget.share(), most: declared.unwrap_or(limit), declared };
     let mut hasher = Hasher::default();
-    let mut pace = Pace::new(limits);
-    while let Some(piece) = pace.next(body).await? {
-        if buffer.bytes.len().saturating_add(piece.len()) > limit {
-            return Err(BodyError::TooLarge);
-        }
+    while let Some(piece) = pieces.next(body).await? {
         buffer.take(&piece)?;
         hasher.update(&piece);
     }
@@ -60,6 +52,39 @@ where
     }
     let Buffer { bytes, share, .. } = buffer;
     Ok(Some(Blob::with_digests(Bytes::from(bytes), hasher.finish()).guarded(Arc::new(share))))
+}
+
+/// A body that is taken piece by piece, bounded in size and in time.
+pub struct Pieces {
+    pace: Pace,
+    left: u64,
+}
+
+impl Pieces {
+    /// Of a body that may have `most` bytes.
+    ///
+    /// # Errors
+    /// [`BodyError::TooLarge`] if it announces more: then nothing of it is read.
+    pub fn of<B: Body>(body: &B, most: u64, limits: &Limits) -> Result<Self, BodyError> {
+        if body.size_hint().exact().is_some_and(|declared| declared > most) {
+            return Err(BodyError::TooLarge);
+        }
+        Ok(Self { pace: Pace::new(limits), left: most })
+    }
+
+    /// The next piece, never an empty one; none at the end.
+    ///
+    /// # Errors
+    /// See [`BodyError`].
+    pub async fn next<B>(&mut self, body: &mut B) -> Result<Option<Bytes>, BodyError>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let piece = self.pace.next(body).await?;
+        let length = piece.as_ref().map_or(0, Bytes::len) as u64;
+        self.left = self.left.checked_sub(length).ok_or(BodyError::TooLarge)?;
+        Ok(piece)
+    }
 }
 
 /// Throws away what a refused caller is still sending, within bounds.

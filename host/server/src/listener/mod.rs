@@ -68,6 +68,12 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Those of uploads to the mirror, which are larger than states are, and keep a place from others while they come.
+    #[must_use]
+    pub fn of_uploads(self) -> Self {
+        Self { body_time: Duration::from_secs(60 * 60), body_progress: 64 * 1024, ..self }
+    }
+
     /// Those of the admin address, on which few ask, and that must not use up the open files.
     #[must_use]
     pub fn admin() -> Self {

@@ -11,7 +11,7 @@ use super::body::BodyError;
 use crate::access;
 
 /// Seconds after which a caller may try again what was refused because too much was going on.
-const TRY_AGAIN: HeaderValue = HeaderValue::from_static("1");
+pub const TRY_AGAIN: HeaderValue = HeaderValue::from_static("1");
 
 /// Why the host answers itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

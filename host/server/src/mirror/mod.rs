@@ -20,6 +20,7 @@ use tofu_state_providers::Style;
 use tofu_state_providers::cli_config::{CliConfig, Environment};
 use tofu_state_providers::http::{Http, Patience};
 use tofu_state_providers::mirror::Mirror;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, Access, Identity};
@@ -38,16 +39,12 @@ const COUNTING: Duration = Duration::from_secs(5);
 
 /// What it takes to serve a mirror.
 pub struct Mirroring {
-    /// The mirror.
-    pub mirror: Mirror,
-    /// Who is let in.
-    pub access: Access,
-    /// Bounds on time and sizes.
-    pub limits: Limits,
-    /// Who is told of requests.
-    pub telemetry: Arc<Telemetry>,
-    /// The component and policies that serve states meanwhile: records name them.
-    pub generations: Arc<Generations>,
+    mirror: Mirror,
+    access: Access,
+    limits: Limits,
+    telemetry: Arc<Telemetry>,
+    generations: Arc<Generations>,
+    uploads: Semaphore,
 }
 
 /// States, and beside them a mirror if there is one.
@@ -90,7 +87,9 @@ impl Answer for Mirroring {
             Err(refused) => {
                 if refused.status.is_server_error() {
                     tracing::warn!(request_id, kind, refused.message, "the mirror has no answer");
-                } else if !parts.headers.contains_key(http::header::EXPECT) {
+                }
+                // Who is still sending would find the connection reset, and not the answer.
+                if !parts.headers.contains_key(http::header::EXPECT) {
                     body::discard(&mut incoming, &self.limits).await;
                 }
                 record.refuse(refused.status.as_u16(), refused.code).settled().await;
@@ -104,6 +103,20 @@ impl Answer for Mirroring {
 }
 
 impl Mirroring {
+    /// `access` says who is let in, `limits` how slowly they may be, `telemetry` who is told of requests, and
+    /// `generations` which component and policies serve states meanwhile: records name them.
+    #[must_use]
+    pub fn new(
+        mirror: Mirror,
+        access: Access,
+        limits: Limits,
+        telemetry: Arc<Telemetry>,
+        generations: Arc<Generations>,
+    ) -> Self {
+        let limits = limits.of_uploads();
+        Self { mirror, access, limits, telemetry, generations, uploads: Semaphore::new(upload::AT_ONCE) }
+    }
+
     async fn perform(
         &self,
         parts: &http::request::Parts,
@@ -146,6 +159,7 @@ impl Mirroring {
                 if !self.mirror.takes(&address) {
                     return Err(upload::not_here(&address));
                 }
+                let _place = self.uploads.try_acquire().map_err(|_| upload::busy())?;
                 let zip = upload::receive(&self.mirror, &self.limits, incoming).await?;
                 record.received(zip.sha256.to_string());
                 let (is_new, response) =

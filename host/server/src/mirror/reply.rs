@@ -1,13 +1,14 @@
 //! Answers: documents, and errors in the form that all of this server's errors have.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
 use tofu_state_providers::mirror::MirrorError;
 
 use crate::listener::outgoing::Outgoing;
+use crate::listener::refusal::TRY_AGAIN;
 
 /// Why there is no answer.
 pub(super) struct Refused {
@@ -15,11 +16,12 @@ pub(super) struct Refused {
     pub(super) code: &'static str,
     pub(super) message: String,
     allow: Option<&'static str>,
+    passes: bool,
 }
 
 impl Refused {
     pub(super) fn new(status: StatusCode, code: &'static str, message: &str) -> Self {
-        Self { status, code, message: message.to_owned(), allow: None }
+        Self { status, code, message: message.to_owned(), allow: None, passes: false }
     }
 
     pub(super) fn not_found(message: &str) -> Self {
@@ -29,6 +31,11 @@ impl Refused {
     pub(super) fn method(allow: &'static str) -> Self {
         let message = format!("This path takes {allow}.");
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", &message) }
+    }
+
+    /// What may be asked for again in a moment.
+    pub(super) fn busy(code: &'static str, message: &str) -> Self {
+        Self { passes: true, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message) }
     }
 
     pub(super) fn no_credentials() -> Self {
@@ -42,6 +49,9 @@ impl Refused {
         *response.status_mut() = self.status;
         if let Some(allow) = self.allow {
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if self.passes {
+            response.headers_mut().insert(RETRY_AFTER, TRY_AGAIN);
         }
         if self.status == StatusCode::UNAUTHORIZED {
             for challenge in ["Basic realm=\"tofu-state\"", "Bearer realm=\"tofu-state\""] {

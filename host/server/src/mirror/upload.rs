@@ -1,7 +1,8 @@
 //! Uploads: a package is written to disk while it comes.
 
+use std::io;
+
 use http::{Response, StatusCode};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -13,10 +14,20 @@ use tokio::io::AsyncWriteExt;
 
 use super::reply::{self, Refused};
 use crate::listener::Limits;
+use crate::listener::body::{BodyError, Pieces};
 use crate::listener::outgoing::Outgoing;
 
 /// The largest package that is taken.
 const MOST: u64 = 2 << 30;
+
+/// How many come at once. Each takes a place on the disk, and time on a processor to be hashed.
+pub(super) const AT_ONCE: usize = 8;
+
+/// Why an upload is not taken now.
+pub(super) fn busy() -> Refused {
+    let message = format!("{AT_ONCE} uploads are under way, as many as there may be. Try again in a moment.");
+    Refused::busy("too-many-uploads", &message)
+}
 
 /// Why a provider's packages are not taken.
 pub(super) fn not_here(address: &Address) -> Refused {
@@ -49,35 +60,42 @@ pub(super) async fn package(
 }
 
 /// Writes the body into the mirror's own folder, and hashes it on the way.
-pub(super) async fn receive(mirror: &Mirror, limits: &Limits, incoming: &mut Incoming) -> Result<Fetched, Refused> {
+pub(super) async fn receive(mirror: &Mirror, limits: &Limits, body: &mut Incoming) -> Result<Fetched, Refused> {
     let disk = |error| Refused::from(MirrorError::Disk(error));
-    let named = incoming::file(&mirror.incoming()).map_err(disk)?;
-    let mut file = tokio::fs::File::from_std(named.reopen().map_err(disk)?);
+    let mut pieces = Pieces::of(body, MOST, limits)?;
+    let folder = mirror.incoming();
+    let opened = tokio::task::spawn_blocking(move || {
+        let named = incoming::file(&folder)?;
+        let file = named.reopen()?;
+        Ok((named, file))
+    });
+    let (named, file) = opened.await.map_err(io::Error::from).flatten().map_err(disk)?;
+    let mut file = tokio::fs::File::from_std(file);
     let (mut hasher, mut bytes) = (Sha256::new(), 0_u64);
-    loop {
-        let slow = |_| {
-            Refused::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "The body came too slowly; nothing was done.")
-        };
-        let frame = match tokio::time::timeout(limits.body_span, incoming.frame()).await.map_err(slow)? {
-            None => break,
-            Some(Ok(frame)) => frame,
-            Some(Err(_)) => {
-                return Err(Refused::new(
-                    StatusCode::BAD_REQUEST,
-                    "body-broken",
-                    "The body ended early; nothing was done.",
-                ));
-            }
-        };
-        let Some(data) = frame.data_ref() else { continue };
-        bytes = bytes.saturating_add(data.len() as u64);
-        if bytes > MOST {
-            let message = format!("The package has more than {MOST} bytes.");
-            return Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &message));
-        }
-        hasher.update(data);
-        file.write_all(data).await.map_err(disk)?;
+    while let Some(piece) = pieces.next(body).await? {
+        bytes = bytes.saturating_add(piece.len() as u64);
+        hasher.update(&piece);
+        file.write_all(&piece).await.map_err(disk)?;
     }
     file.flush().await.map_err(disk)?;
     Ok(Fetched { file: named, sha256: Sha256Sum::from_hasher(hasher), bytes })
+}
+
+impl From<BodyError> for Refused {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => {
+                let message = format!("The package has more than {MOST} bytes, the most that is taken.");
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &message)
+            }
+            BodyError::Overloaded => busy(),
+            BodyError::Slow => {
+                let message = "The package came too slowly; nothing was done.";
+                Self::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", message)
+            }
+            BodyError::Broken => {
+                Self::new(StatusCode::BAD_REQUEST, "body-broken", "The body ended early; nothing was done.")
+            }
+        }
+    }
 }

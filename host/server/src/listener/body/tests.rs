@@ -123,3 +123,25 @@ async fn a_broken_body_is_no_body() {
     broken.pieces.push_back((Duration::ZERO, Err("the connection ended")));
     assert_eq!(take(broken, 100, &budget).await.unwrap_err(), BodyError::Broken);
 }
+
+/// Uploads may take their time, and not all the time there is.
+#[tokio::test(start_paused = true)]
+async fn uploads_are_bounded_too() {
+    let limits = Limits::default().of_uploads();
+    let all = async |mut body: Paced, most: u64| {
+        let mut pieces = Pieces::of(&body, most, &limits)?;
+        let mut bytes = 0;
+        while let Some(piece) = pieces.next(&mut body).await? {
+            bytes += piece.len();
+        }
+        Ok(bytes)
+    };
+    // Nine minutes at the least pace, which is more than a state may take.
+    assert_eq!(all(body(&[(9, 64 << 10); 60], None), 64 << 20).await, Ok(60 * (64 << 10)));
+    // A trickle, though it never stops.
+    assert_eq!(all(body(&[(1, 1000); 60], None), 64 << 20).await, Err(BodyError::Slow));
+    // The same pace for more than an hour.
+    assert_eq!(all(body(&[(9, 64 << 10); 401], None), 64 << 20).await, Err(BodyError::Slow));
+    assert_eq!(all(body(&[(0, 60), (0, 41)], None), 100).await, Err(BodyError::TooLarge));
+    assert_eq!(all(body(&[(0, 1)], Some(101)), 100).await, Err(BodyError::TooLarge));
+}

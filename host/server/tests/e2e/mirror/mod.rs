@@ -1,5 +1,7 @@
 //! The mirror of providers, with the real CLIs as its clients, over TLS as they demand.
 
+mod uploads;
+
 use std::sync::Arc;
 
 use reqwest::{Client, StatusCode};
@@ -7,7 +9,6 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tofu_state_providers::cli_config::{CliConfig, Environment};
-use tofu_state_providers::hashing::Sha256Sum;
 use tofu_state_providers::http::{Http, Patience, Url};
 use tofu_state_providers::sources::{NetworkMirror, Source};
 use tofu_state_providers::{Address, Style, hashing};
@@ -17,7 +18,6 @@ use tofu_state_testing::origin::{Origin, PLATFORMS, Release};
 use tofu_state_testing::process::eventually;
 use tofu_state_testing::server::{self, Server, TOKEN};
 
-use crate::audit::records;
 use crate::common::{PATIENCE, server as program};
 
 const HOSTS: [&str; 2] = ["registry.opentofu.org", "registry.terraform.io"];
@@ -28,7 +28,7 @@ struct Site {
     origin: Origin,
     server: Server,
     client: Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Site {
@@ -60,7 +60,7 @@ impl Site {
             .start()
             .await;
         let client = authority.http();
-        Self { authority, origin, server, client, _folder: folder }
+        Self { authority, origin, server, client, folder }
     }
 
     fn address(&self) -> String {
@@ -284,65 +284,4 @@ async fn who_trusts_the_mirror_gets_a_whole_lock_and_downloads_nothing() {
         assert!(doubted.acceptable.contains(&hashes.h1_of_zip), "what the CLIs hold a zip against");
     }
     assert_eq!(site.origin.counts(), before);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn private_providers_are_uploaded_and_installed() {
-    let site = Site::start().await;
-    let zip = |version: &str, platform: &str| std::fs::read(site.origin.zip(OURS, version, platform)).unwrap();
-    let path = |platform: &str| format!("/-/mirror/{OURS}/1.0.0/{platform}.zip");
-    let linux = path("linux_amd64");
-    assert_eq!(site.put(&linux, zip("1.0.0", "linux_amd64")).await, StatusCode::CREATED);
-    assert_eq!(site.put(&linux, zip("1.0.0", "linux_amd64")).await, StatusCode::OK);
-    assert_eq!(site.put(&linux, zip("1.0.0-other", "linux_amd64")).await, StatusCode::CONFLICT);
-    assert_eq!(site.put(&path("linux_arm64"), b"no zip".to_vec()).await, StatusCode::UNPROCESSABLE_ENTITY);
-    let foreign = "/-/mirror/registry.terraform.io/hashicorp/null/3.2.0/linux_amd64.zip";
-    assert_eq!(site.put(foreign, zip("1.0.0", "linux_amd64")).await, StatusCode::FORBIDDEN);
-    for platform in ["linux_arm64", "darwin_arm64", "darwin_amd64"] {
-        assert_eq!(site.put(&path(platform), zip("1.0.0", platform)).await, StatusCode::CREATED);
-    }
-    for mut cli in Cli::both() {
-        let text = site.through_the_mirror();
-        site.configure(&mut cli, &text);
-        needs(&cli, OURS);
-        cli.ok(&["init"]).await;
-        assert!(lock(&cli).contains("h1:"), "{}", lock(&cli));
-    }
-    let (_, whole) = site.get(&format!("/-/mirror/{OURS}/1.0.0.lock.json")).await;
-    assert_eq!(whole["origin"], "uploaded by shared");
-    assert_eq!(whole["h1"].as_object().unwrap().len(), 4);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_upload_has_an_audit_record() {
-    let site = Site::start().await;
-    let zip = std::fs::read(site.origin.zip(OURS, "1.0.0", "linux_amd64")).unwrap();
-    let path = format!("/-/mirror/{OURS}/1.0.0/linux_amd64.zip");
-    let foreign = "/-/mirror/registry.terraform.io/hashicorp/null/3.2.0/linux_amd64.zip";
-    site.put(&path, zip.clone()).await;
-    site.put(&path, zip.clone()).await;
-    site.put(&path, b"no zip".to_vec()).await;
-    site.put(foreign, zip.clone()).await;
-    let stranger = site.client.put(site.url(&path)).bearer_auth("not-the-token-0123456789").body(zip.clone());
-    assert_eq!(stranger.send().await.unwrap().status(), StatusCode::FORBIDDEN);
-    // Reads have none.
-    site.get(&format!("/-/mirror/{OURS}/index.json")).await;
-    let sha256 = |bytes: &[u8]| Some(Sha256Sum::of(bytes).to_string());
-    let expected = [
-        ("done", Some("shared"), sha256(&zip)),
-        ("unchanged", Some("shared"), sha256(&zip)),
-        ("exists", Some("shared"), sha256(b"no zip")),
-        ("not-uploaded-here", Some("shared"), None),
-        ("wrong-credentials", None, None),
-    ];
-    let records = records(&site.server.folder().join("audit.log"));
-    assert_eq!(records.len(), expected.len(), "{records:?}");
-    for (record, (outcome, caller, sha256)) in records.iter().zip(expected) {
-        let package = &record["package"];
-        assert_eq!((record["operation"].as_str(), record["outcome"].as_str()), (Some("upload"), Some(outcome)));
-        assert_eq!((record["caller"].as_str(), package["sha256"].as_str()), (caller, sha256.as_deref()), "{record}");
-        let provider = if outcome == "not-uploaded-here" { "registry.terraform.io/hashicorp/null" } else { OURS };
-        assert_eq!(package["provider"], provider, "{record}");
-        assert_eq!(package["platform"], "linux_amd64");
-    }
 }
