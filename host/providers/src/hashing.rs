@@ -68,7 +68,12 @@ impl Sha256Sum {
     /// # Errors
     /// What the operating system says.
     pub fn of_file(path: &Path) -> io::Result<Self> {
-        let (digest, _) = digest(&mut File::open(path)?, u64::MAX)?;
+        Self::of_open(&mut File::open(path)?)
+    }
+
+    /// The sum of what is left of an open file. Blocks.
+    pub(crate) fn of_open(file: &mut File) -> io::Result<Self> {
+        let (digest, _) = digest(file, u64::MAX)?;
         Ok(Self(digest))
     }
 }

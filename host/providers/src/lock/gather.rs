@@ -6,8 +6,6 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use tracing::Instrument;
-
 use super::{Means, Progress, Request, Sources};
 use crate::cache::{Cache, Known};
 use crate::hashing::{self, HashError, Sha256Sum, ZipHashes};
@@ -65,10 +63,7 @@ pub(super) async fn gather(
             let locked = plan.locked.get(&package);
             let span = spans::package(&package.release.provider, &package.release.version, &package.platform);
             let learning = learn(request, means, sources, &package, locked, progress);
-            let found = learning.instrument(span.clone()).await;
-            if let Err(failure) = &found {
-                span.record("error", failure.to_string());
-            }
+            let found = spans::recorded(span, learning).await;
             progress.done();
             (package, found)
         }

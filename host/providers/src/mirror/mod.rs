@@ -8,13 +8,17 @@
 //! Nothing here knows HTTP servers: `host/server` has the routes.
 
 mod archives;
+mod failures;
 mod flights;
 mod keep;
 pub mod links;
+mod packages;
 mod pull;
 pub mod record;
 mod records;
+mod releases;
 mod upload;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -32,6 +36,7 @@ use crate::http::Http;
 use crate::sources::{Registry, SourceError};
 use crate::{Address, Platform};
 use archives::Archives;
+use failures::Failures;
 use flights::Flights;
 use links::Links;
 pub use record::Record;
@@ -52,6 +57,10 @@ pub struct Settings {
     pub platforms: Vec<Platform>,
     /// How long a list of versions is given without asking the registry again.
     pub fresh: Duration,
+    /// How long a registry is waited for with a document that a client waits for. It is asked on meanwhile.
+    pub answer_in: Duration,
+    /// How long a package or a release that is not to be trusted is not asked for again.
+    pub wary: Duration,
 }
 
 /// A mirror. Cheap to clone.
@@ -69,6 +78,7 @@ struct Inner {
     registry: Registry,
     fetcher: Fetcher,
     flights: Flights,
+    failures: Failures,
     counters: Counters,
     /// Releases whose packages are being hashed.
     hashing: Mutex<BTreeSet<String>>,
@@ -83,6 +93,7 @@ struct Counters {
     changed: AtomicU64,
     stale: AtomicU64,
     failed: AtomicU64,
+    damaged: AtomicU64,
     uploaded: AtomicU64,
 }
 
@@ -103,6 +114,8 @@ pub struct Counts {
     pub stale: u64,
     /// Requests to registries that failed.
     pub failed: u64,
+    /// Packages on disk that were no longer what they had been.
+    pub damaged: u64,
     /// Packages that were uploaded.
     pub uploaded: u64,
 }
@@ -125,12 +138,44 @@ pub enum MirrorError {
     /// The package may not be served: it has no hash.
     #[error("{0}")]
     Unsound(String),
+    /// The registry is still being asked.
+    #[error("{0}")]
+    Late(String),
+    /// The package was uploaded, and the disk has lost it.
+    #[error("{0}")]
+    Lost(String),
+    /// That failed a moment ago, and is not tried again yet.
+    #[error("{error}. This is remembered: the registry is asked again in {seconds} s")]
+    Remembered {
+        /// What the matter was.
+        error: Box<MirrorError>,
+        /// From when on it is tried again.
+        seconds: u64,
+    },
     /// What is uploaded is there already, and is something else.
     #[error("{0}")]
     Conflict(String),
     /// The disk.
     #[error("the mirror's folder: {0}")]
     Disk(#[from] io::Error),
+}
+
+impl MirrorError {
+    /// What the matter is, or was when it was last tried.
+    #[must_use]
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Remembered { error, .. } => error.cause(),
+            error => error,
+        }
+    }
+
+    /// Whether there is no room left on the disk.
+    #[must_use]
+    pub fn is_out_of_space(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(self, Self::Disk(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    }
 }
 
 impl Mirror {
@@ -150,6 +195,7 @@ impl Mirror {
             registry: Registry::new(http, upstream, Some(cache.clone())),
             archives,
             cache,
+            failures: Failures::new(settings.wary),
             settings,
             flights: Flights::default(),
             counters: Counters::default(),
@@ -169,7 +215,7 @@ impl Mirror {
     #[must_use]
     pub fn counts(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { served, downloaded, evicted, changed, stale, failed, uploaded } = &self.inner.counters;
+        let Counters { served, downloaded, evicted, changed, stale, failed, damaged, uploaded } = &self.inner.counters;
         Counts {
             served: read(served),
             downloaded: read(downloaded),
@@ -178,6 +224,7 @@ impl Mirror {
             changed: read(changed),
             stale: read(stale),
             failed: read(failed),
+            damaged: read(damaged),
             uploaded: read(uploaded),
         }
     }

@@ -87,7 +87,14 @@ impl Records {
     }
 
     pub(super) fn seen(&self, provider: &Address) -> io::Result<Option<Seen>> {
-        read(&self.place(provider).join(LIST))
+        match read(&self.place(provider).join(LIST)) {
+            // It is asked for anew.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                tracing::warn!(%error, "a list of versions cannot be read");
+                Ok(None)
+            }
+            seen => seen,
+        }
     }
 
     pub(super) fn put_seen(&self, provider: &Address, seen: &Seen) -> io::Result<()> {
@@ -112,7 +119,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     match fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
-            .map_err(|error| io::Error::other(format!("{}: {error}", path.display()))),
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

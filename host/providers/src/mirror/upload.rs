@@ -85,14 +85,14 @@ impl Mirror {
         })
     }
 
-    /// Whether that very package is there.
+    /// Whether that very package is there, whole.
     fn has(&self, record: &Record, upload: &Upload, sha256: &Sha256Sum) -> Result<bool, MirrorError> {
         match record.packages.get(&upload.platform.to_string()) {
             Some(package) if package.sha256 != *sha256 => Err(MirrorError::Conflict(format!(
                 "{upload} is there already, with the SHA-256 {}: a release does not change; upload a new version",
                 package.sha256
             ))),
-            Some(_) => Ok(self.inner.archives.path_of(sha256).is_some()),
+            Some(_) => Ok(self.whole(sha256, &upload.to_string())?.is_some()),
             None => Ok(false),
         }
     }

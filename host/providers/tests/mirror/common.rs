@@ -44,6 +44,8 @@ pub(crate) fn settings(folder: &Path) -> Settings {
         most_bytes: 1 << 30,
         platforms: Vec::new(),
         fresh: Duration::ZERO,
+        answer_in: PATIENCE,
+        wary: Duration::from_secs(600),
     }
 }
 

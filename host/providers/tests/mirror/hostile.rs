@@ -52,7 +52,7 @@ async fn hostile_packages_are_not_kept() {
     let mirror = mirror(&origin, folder.path());
     for number in ["1.0.0", "2.0.0"] {
         let refused = mirror.package(&address(NULL), &version(number), &platform("linux_amd64")).await.unwrap_err();
-        assert!(matches!(refused, MirrorError::Unsound(_)), "{number}: {refused}");
+        assert!(matches!(refused.cause(), MirrorError::Unsound(_)), "{number}: {refused}");
     }
     assert_eq!(mirror.bytes(), 0);
     // What was broken off goes on.

@@ -9,6 +9,9 @@
 
 mod bundle;
 mod common;
+mod damage;
+mod evicting;
+mod failing;
 mod hostile;
 mod pulling;
 #[path = "../shared/mod.rs"]

@@ -16,6 +16,12 @@ const LEAST_BYTES: u64 = 64 << 20;
 /// A list of versions may be old for longer than anybody waits for a new release.
 const LONGEST_FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Both CLIs wait ten seconds for a document.
+const ANSWER_IN: Duration = Duration::from_secs(5);
+/// Long enough that an unsound package of hundreds of megabytes is not downloaded for everybody who asks, short
+/// enough for whoever has mended it.
+const WARY: Duration = Duration::from_secs(5 * 60);
+
 /// A mirror that was asked for.
 #[derive(Debug)]
 pub struct MirrorConfig {
@@ -44,7 +50,16 @@ pub(super) fn mirror(r: &mut Reading<'_>) -> Option<MirrorConfig> {
         r.mistake(settings::MIRROR_PROVIDERS.name, None, wrong);
     }
     let most_bytes = most_bytes? as u64;
-    let settings = mirror::Settings { folder, allowed, uploaded, most_bytes, platforms: platforms?, fresh: fresh? };
+    let settings = mirror::Settings {
+        folder,
+        allowed,
+        uploaded,
+        most_bytes,
+        platforms: platforms?,
+        fresh: fresh?,
+        answer_in: ANSWER_IN,
+        wary: WARY,
+    };
     Some(MirrorConfig { settings, upstream })
 }
 

@@ -64,15 +64,22 @@ impl Refused {
 
 impl From<MirrorError> for Refused {
     fn from(error: MirrorError) -> Self {
-        let (status, code) = match &error {
+        if error.is_out_of_space() {
+            tracing::error!(%error, "the mirror's disk is full");
+            return Self::busy("mirror-full", "The mirror's disk is full: nothing was kept.");
+        }
+        let (status, code) = match error.cause() {
             // A client then asks the next of its sources.
             MirrorError::NotAllowed(_) => (StatusCode::NOT_FOUND, "not-mirrored"),
             MirrorError::NotFound(_) => (StatusCode::NOT_FOUND, "not-found"),
+            MirrorError::Late(_) => (StatusCode::GATEWAY_TIMEOUT, "upstream-late"),
+            MirrorError::Lost(_) => (StatusCode::INTERNAL_SERVER_ERROR, "package-lost"),
             MirrorError::Upstream(_) => (StatusCode::BAD_GATEWAY, "upstream"),
             MirrorError::Changed(_) => (StatusCode::BAD_GATEWAY, "upstream-changed"),
             MirrorError::Unsound(_) => (StatusCode::BAD_GATEWAY, "unsound-package"),
             MirrorError::Conflict(_) => (StatusCode::CONFLICT, "exists"),
-            MirrorError::Disk(_) => {
+            // Only what a registry has done is remembered.
+            MirrorError::Disk(_) | MirrorError::Remembered { .. } => {
                 tracing::error!(%error, "the mirror's folder cannot be used");
                 let message = "The mirror's disk cannot be used; the server's log says why.";
                 return Self::new(StatusCode::INTERNAL_SERVER_ERROR, "mirror-disk", message);

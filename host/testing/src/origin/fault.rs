@@ -23,6 +23,8 @@ pub enum Fault {
     RedirectLoop,
     /// Lists of versions never come.
     Hangs,
+    /// No answer ever comes.
+    AllHangs,
     /// Zips begin and never go on.
     ZipHangs,
     /// The next so many requests of any kind are answered with this status.

@@ -125,6 +125,7 @@ fn registry(inner: &Inner, state: &mut State, provider: &str, rest: &[&str]) -> 
     match fault {
         Some(Fault::Refuses(_, code)) => return Plan::Now(status(StatusCode::from_u16(code).expect("a status"))),
         Some(Fault::Hangs) if listing => return Plan::Never,
+        Some(Fault::AllHangs) => return Plan::Never,
         Some(Fault::Nonsense) => return Plan::Now(whole(b"<html>Welcome to the hotel</html>".to_vec(), "text/html")),
         _ => {}
     }
@@ -186,8 +187,10 @@ fn files(state: &mut State, parts: &Parts, provider: &str, version: &str, name: 
         "SHA256SUMS.sig" => state.counts.signatures += 1,
         _ => state.counts.zips += usize::from(parts.method == Method::GET),
     }
-    if let Some(Fault::Refuses(_, code)) = fault {
-        return Plan::Now(status(StatusCode::from_u16(code).expect("a status")));
+    match fault {
+        Some(Fault::Refuses(_, code)) => return Plan::Now(status(StatusCode::from_u16(code).expect("a status"))),
+        Some(Fault::AllHangs) => return Plan::Never,
+        _ => {}
     }
     let releases = state.providers.get(provider).map(Vec::as_slice).unwrap_or_default();
     let Some(release) = releases.iter().find(|release| release.version == version) else {

@@ -15,6 +15,7 @@ pub struct MirrorMetrics {
     changed: IntCounter,
     stale: IntCounter,
     failed: IntCounter,
+    damaged: IntCounter,
     uploaded: IntCounter,
     bytes: IntGauge,
 }
@@ -48,6 +49,10 @@ impl MirrorMetrics {
                 "Old lists of versions that were given because the registry did not answer.",
             )?,
             failed: make.counter("tofu_state_mirror_upstream_failures_total", "Requests to registries that failed.")?,
+            damaged: make.counter(
+                "tofu_state_mirror_damaged_packages_total",
+                "Packages on the mirror's disk that were no longer what they had been.",
+            )?,
             uploaded: make.counter("tofu_state_mirror_uploads_total", "Packages that were uploaded.")?,
             bytes: make.gauge("tofu_state_mirror_bytes", "Bytes of packages on the mirror's disk.")?,
         })
@@ -68,6 +73,7 @@ impl MirrorMetrics {
             (&self.changed, counts.changed),
             (&self.stale, counts.stale),
             (&self.failed, counts.failed),
+            (&self.damaged, counts.damaged),
             (&self.uploaded, counts.uploaded),
         ] {
             counter.inc_by(count.saturating_sub(counter.get()));
