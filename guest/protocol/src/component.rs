@@ -120,6 +120,7 @@ impl outside::Store for Host {
     ) -> Result<Outcome, StoreError> {
         let retention = match retention {
             Retention::History => store::Retention::History,
+            Retention::Passing { beside, gone } => store::Retention::Passing(store::Passed { beside, gone }),
             Retention::Thinned { first, last } => store::Retention::Thinned(store::Span { first, last }),
             Retention::Latest => store::Retention::Latest,
             Retention::Erased => store::Retention::Erased,

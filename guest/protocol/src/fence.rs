@@ -7,6 +7,7 @@ use crate::Call;
 use crate::document::{self, StateDocument};
 use crate::outside::{Entry, Outcome, Retention, Slot, Store};
 use crate::reply::Refusal;
+use crate::retention;
 
 /// Fences the state. A lost race is as good as a won one: what won came after our look, so every
 /// write that looked earlier has lost as well, and every later one sees the broken lock.
@@ -18,8 +19,8 @@ pub(crate) fn fence<S: Store>(call: &mut Call<'_, S>) -> Result<(), Refusal> {
             call.store.put_cas(key, &none, None, 0, Retention::History)?
         }
         Slot::Entry(Entry { revision, meta, content }) => {
-            document::decode::<StateDocument>(key, &meta)?;
-            call.store.put_cas(key, &meta, content.as_ref(), revision, Retention::History)?
+            let retention = retention::again(&document::decode(key, &meta)?);
+            call.store.put_cas(key, &meta, content.as_ref(), revision, retention)?
         }
         // There is no content to write again, and a record of any other kind would turn doubt into
         // "no state". The lock stays broken until somebody has settled it.

@@ -72,7 +72,14 @@ pub enum Outcome {
 pub enum Retention {
     /// As many as the operator set.
     History,
-    /// The same, and these older revisions are not worth their places among them any more.
+    /// The same, beside what the present run has passed through: revisions right before the one that is written.
+    Passing {
+        /// How many of them stay for now, without counting among those.
+        beside: u64,
+        /// The one before those, which is not worth keeping any more.
+        gone: Option<Revision>,
+    },
+    /// The same, and these older revisions are not worth keeping any more.
     Thinned {
         /// The first of them.
         first: Revision,

@@ -28,20 +28,28 @@ pub(crate) fn step(wanted: &StateDocument, stored: Option<&StateDocument>) -> u6
 
 /// What is to be kept when a document of this step follows `stored`, at that revision.
 pub(crate) fn after(step: u64, stored: Option<&StateDocument>, revision: Revision) -> Retention {
+    if step > 0 {
+        let gone = revision.checked_sub(KEPT_STEPS).filter(|&gone| gone > 0 && step > KEPT_STEPS);
+        return Retention::Passing { beside: step.min(KEPT_STEPS), gone };
+    }
+    // Another run begins: what the one before passed through goes. Most of it has gone already.
     let before = match stored {
-        Some(StateDocument::State(stored)) => stored.step,
+        Some(StateDocument::State(stored)) => stored.step.min(KEPT_STEPS),
         Some(StateDocument::Deleted(_) | StateDocument::NoState) | None => 0,
     };
-    let (first, last) = if step == 0 {
-        // Another run begins: what the one before passed through goes. Most of it has gone already.
-        (revision.checked_sub(before.min(KEPT_STEPS)), revision.checked_sub(1))
-    } else {
-        let passed = revision.checked_sub(KEPT_STEPS).filter(|_| step > KEPT_STEPS);
-        (passed, passed)
-    };
-    match (first, last) {
+    match (revision.checked_sub(before), revision.checked_sub(1)) {
         (Some(first @ 1..), Some(last)) if first <= last => Retention::Thinned { first, last },
         _ => Retention::History,
+    }
+}
+
+/// What is to be kept when a document is written again as it is: nothing more is passed through.
+pub(crate) fn again(document: &StateDocument) -> Retention {
+    match document {
+        StateDocument::State(state) if state.step > 0 => {
+            Retention::Passing { beside: state.step.min(KEPT_STEPS), gone: None }
+        }
+        StateDocument::State(_) | StateDocument::Deleted(_) | StateDocument::NoState => Retention::History,
     }
 }
 
@@ -74,6 +82,11 @@ mod tests {
                 let step = step(&wanted, stored.as_ref());
                 match after(step, stored.as_ref(), revision) {
                     Retention::History => {}
+                    Retention::Passing { beside, gone } => {
+                        kept.retain(|(revision, _)| Some(*revision) != gone);
+                        let passed = kept.iter().filter(|(_, of)| *of == run).count();
+                        assert_eq!(passed as u64, beside, "what does not count is what the run has passed through");
+                    }
                     Retention::Thinned { first, last } => {
                         assert!(last < revision, "what is stored stays");
                         kept.retain(|(revision, _)| !(first..=last).contains(revision));
@@ -115,7 +128,7 @@ mod tests {
     fn a_count_that_cannot_be_right_thins_nothing_that_is_not_there() {
         let stored = document(Some("a"), u64::MAX);
         assert_eq!(step(&document(Some("a"), 0), Some(&stored)), u64::MAX);
-        assert_eq!(after(u64::MAX, Some(&stored), 20), Retention::History);
+        assert_eq!(after(u64::MAX, Some(&stored), 20), Retention::Passing { beside: 20, gone: None });
         assert_eq!(after(0, Some(&stored), 3), Retention::History);
     }
 }

@@ -70,6 +70,7 @@ impl store::Host for Guest {
         };
         let retention = match retention {
             store::Retention::History => documents::Retention::History,
+            store::Retention::Passing(store::Passed { beside, gone }) => documents::Retention::Passing { beside, gone },
             store::Retention::Thinned(store::Span { first, last }) => documents::Retention::Thinned { first, last },
             store::Retention::Latest => documents::Retention::Latest,
             store::Retention::Erased => documents::Retention::Erased,

@@ -101,8 +101,16 @@ pub struct Write {
 pub enum Retention {
     /// As many as the operator set (`KEEP_VERSIONS`).
     History,
-    /// The same, and these older revisions are not worth their places among them any more. A store that cannot give
-    /// their places to others keeps them, and makes as many places more. The newest one is never meant.
+    /// The same, beside what the present run has passed through: revisions right before the one that is written.
+    Passing {
+        /// How many of them stay for now, without counting among those. Each write makes one more of them: a
+        /// store that keeps all of a run makes one place more for each.
+        beside: u64,
+        /// The one before those, which is not worth keeping any more.
+        gone: Option<Revision>,
+    },
+    /// The same, and these older revisions are not worth keeping any more. A store that cannot give their places to
+    /// others keeps them. The newest one is never meant.
     Thinned {
         /// The first of them.
         first: Revision,

@@ -74,6 +74,11 @@ impl Memory {
                 let before = std::mem::replace(&mut document.newest, entry);
                 match write.retention {
                     Retention::History => document.keep(before, self.keep_versions),
+                    Retention::Passing { beside, gone } => {
+                        document.older.retain(|entry| Some(entry.revision) != gone);
+                        let beside = usize::try_from(beside).unwrap_or(usize::MAX);
+                        document.keep(before, self.keep_versions.saturating_add(beside));
+                    }
                     Retention::Thinned { first, last } => {
                         document.older.retain(|entry| !(first..=last).contains(&entry.revision));
                         document.keep(before, self.keep_versions);

@@ -99,6 +99,7 @@ impl outside::Store for Native {
             expected,
             retention: match retention {
                 Retention::History => tofu_state_store::Retention::History,
+                Retention::Passing { beside, gone } => tofu_state_store::Retention::Passing { beside, gone },
                 Retention::Thinned { first, last } => tofu_state_store::Retention::Thinned { first, last },
                 Retention::Latest => tofu_state_store::Retention::Latest,
                 Retention::Erased => tofu_state_store::Retention::Erased,

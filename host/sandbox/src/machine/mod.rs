@@ -189,7 +189,7 @@ impl Machine {
                 body: self.tables.bodies.number(Body { meta: write.meta, content: write.content }),
                 expected: write.expected,
                 older: match write.retention {
-                    Retention::History | Retention::Thinned { .. } => Older::Kept,
+                    Retention::History | Retention::Passing { .. } | Retention::Thinned { .. } => Older::Kept,
                     Retention::Latest => Older::Unneeded,
                     Retention::Erased => Older::Erased,
                 },

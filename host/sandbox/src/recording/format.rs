@@ -160,7 +160,14 @@ pub enum Call {
 pub enum Retained {
     /// As many as the operator set.
     History,
-    /// The same, and these are not worth their places any more.
+    /// The same, beside what the present run has passed through.
+    Passing {
+        /// How many of them stay for now.
+        beside: u64,
+        /// The one before those, which is not worth keeping any more.
+        gone: Option<Revision>,
+    },
+    /// The same, and these are not worth keeping any more.
     Thinned {
         /// The first of them.
         first: Revision,
@@ -177,6 +184,7 @@ impl From<Retention> for Retained {
     fn from(retention: Retention) -> Self {
         match retention {
             Retention::History => Self::History,
+            Retention::Passing { beside, gone } => Self::Passing { beside, gone },
             Retention::Thinned { first, last } => Self::Thinned { first, last },
             Retention::Latest => Self::Latest,
             Retention::Erased => Self::Erased,

@@ -326,12 +326,18 @@ impl<'t> Changer<'t> {
         self.documents.insert((key.as_str(), revision), (&*write.meta, write.content.as_deref()))?;
         self.newest.insert(key.as_str(), revision)?;
         match write.retention {
-            Retention::History => self.drop_surplus(key, revision)?,
+            Retention::History => self.drop_surplus(key, revision, 0)?,
+            Retention::Passing { beside, gone } => {
+                if let Some(gone) = gone.filter(|&gone| gone < before) {
+                    self.remove(key, gone)?;
+                }
+                self.drop_surplus(key, revision, beside)?;
+            }
             Retention::Thinned { first, last } => {
                 let last = last.min(before.saturating_sub(1));
                 // There are no more than that.
                 self.thin(key, first.max(last.saturating_sub(self.keep_versions))..=last)?;
-                self.drop_surplus(key, revision)?;
+                self.drop_surplus(key, revision, 0)?;
             }
             Retention::Latest => {
                 self.documents.remove((key.as_str(), before))?;
@@ -361,12 +367,14 @@ impl<'t> Changer<'t> {
         Ok(())
     }
 
-    /// Drops the oldest revisions of `key` until no more are left than are to be kept.
-    fn drop_surplus(&mut self, key: &Key, newest: Revision) -> Result<(), Failure> {
+    /// Drops the oldest revisions of `key` until no more are left than are to be kept, beside so many that do not
+    /// count.
+    fn drop_surplus(&mut self, key: &Key, newest: Revision, beside: u64) -> Result<(), Failure> {
+        let most = self.keep_versions.saturating_add(beside);
         // The floor may lie below the first revision, and gaps only make it fewer.
         while let Some(oldest) = self.oldest(key)? {
             let kept = newest.saturating_sub(oldest).saturating_add(1).saturating_sub(self.gaps(key)?);
-            if kept <= self.keep_versions || oldest == newest {
+            if kept <= most || oldest == newest {
                 break;
             }
             self.remove(key, oldest)?;

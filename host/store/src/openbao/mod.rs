@@ -186,15 +186,13 @@ impl Store for OpenBao {
     async fn put_cas(&self, key: &Key, write: Write) -> Result<Outcome, Error> {
         let demand = self.current.demand(&self.client, &self.mount).await?;
         match write.retention {
-            Retention::History | Retention::Thinned { .. } if write.expected == 0 => {
+            Retention::History | Retention::Passing { .. } | Retention::Thinned { .. } if write.expected == 0 => {
                 self.keep_history(key, &demand.headers).await?;
             }
-            Retention::Thinned { first, last } => {
-                let count = last.saturating_sub(first).saturating_add(1);
-                self.make_places(key, count, write.expected, &demand).await?;
-            }
+            Retention::Passing { .. } => self.make_place(key, write.expected, &demand).await?,
             Retention::Erased => self.keep_one(key, &demand.headers).await?,
-            Retention::History | Retention::Latest => {}
+            // What is not worth keeping has a place of its own, which was made when the run went on from it.
+            Retention::History | Retention::Thinned { .. } | Retention::Latest => {}
         }
         let erases = write.retention == Retention::Erased;
         let body = document::write_body(&write)

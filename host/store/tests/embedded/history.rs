@@ -124,14 +124,22 @@ async fn as_many_are_kept_as_are_to_be_whatever_is_thinned() {
         word ^= word << 17;
         let last = newest.saturating_sub(1 + word % 4);
         let first = last.saturating_sub((word >> 8) & 3).max(1);
-        newest = if word & 64 == 0 {
-            expected.retain(|revision| !(first..=last).contains(revision));
-            thin(&store, "g/p", first, last).await
-        } else {
-            write_with(&store, "g/p", Retention::History, 1).await
+        let mut most = 6;
+        newest = match word & 192 {
+            0 => {
+                expected.retain(|revision| !(first..=last).contains(revision));
+                thin(&store, "g/p", first, last).await
+            }
+            64 => {
+                let (beside, gone) = ((word >> 16) & 3, (last > 0).then_some(last));
+                expected.retain(|revision| Some(*revision) != gone);
+                most += beside as usize;
+                write_with(&store, "g/p", Retention::Passing { beside, gone }, 1).await
+            }
+            _ => write_with(&store, "g/p", Retention::History, 1).await,
         };
         expected.push(newest);
-        let surplus = expected.len().saturating_sub(6);
+        let surplus = expected.len().saturating_sub(most);
         expected.drain(..surplus);
         assert_eq!(store.revisions(&key("g/p")).await.unwrap(), expected);
     }
