@@ -146,20 +146,10 @@ pub enum HashError {
 pub struct ZipHashes {
     /// What the CLIs lock (`HashDir`).
     pub h1: Hash,
-    /// What the CLIs hold the zip against (`HashZip`). The same, unless the zip has directory entries.
+    /// What the CLIs hold the zip against (`HashZip`). The same, unless the zip has directory entries. No mirror should list
+    /// it then: OpenTofu would write it into the lock file, where nothing unpacked ever matches it. The zip's `zh:` does for
+    /// the same.
     pub h1_of_zip: Hash,
-}
-
-impl ZipHashes {
-    /// The `h1:` hashes that a mirror should list for the zip.
-    #[must_use]
-    pub fn all(&self) -> Vec<Hash> {
-        let mut all = vec![self.h1.clone()];
-        if self.h1_of_zip != self.h1 {
-            all.push(self.h1_of_zip.clone());
-        }
-        all
-    }
 }
 
 /// Both `h1:` hashes of a zip. Blocks; takes little memory however large the zip is.

@@ -10,6 +10,7 @@ pub mod certificates;
 pub mod cli;
 pub mod cluster;
 pub mod example;
+pub mod inits;
 pub mod kubernetes;
 pub mod minisign;
 pub mod origin;

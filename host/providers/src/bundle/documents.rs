@@ -53,9 +53,8 @@ pub(super) fn write(folder: &Path, provider: &Address, version: &Version) -> Res
             let hashes =
                 hashing::of_zip(&path).map_err(|error| DocumentError::Package { path: path.clone(), error })?;
             let sum = Sha256Sum::of_file(&path).map_err(disk(&path))?;
-            let mut all: Vec<_> = hashes.all().iter().map(ToString::to_string).collect();
-            all.push(sum.zh().to_string());
-            archives.insert(platform.to_string(), Archive { url: name.to_owned(), hashes: all });
+            let hashes = vec![hashes.h1.to_string(), sum.zh().to_string()];
+            archives.insert(platform.to_string(), Archive { url: name.to_owned(), hashes });
         } else if let Some(version) = name.strip_suffix(".json").filter(|name| name.parse::<Version>().is_ok()) {
             versions.insert(version.to_owned(), serde_json::Map::new());
         }

@@ -74,14 +74,12 @@ impl Record {
         self.packages.values().all(|package| package.known.is_some())
     }
 
-    /// The hashes that a client may hold the package's zip against: both readings of `h1:`, and its `zh:`.
+    /// The hashes that a client may hold the package's zip against and lock: its `h1:`, once it is known, and its `zh:`.
     #[must_use]
     pub fn hashes(&self, platform: &str) -> Vec<String> {
         let Some(package) = self.packages.get(platform) else { return Vec::new() };
-        let known = package.known.as_ref().and_then(Known::hashes);
-        let mut hashes: Vec<Hash> = known.map(|known| known.all()).unwrap_or_default();
-        hashes.push(package.sha256.zh());
-        hashes.iter().map(Hash::to_string).collect()
+        let h1 = package.known.as_ref().and_then(Known::hashes).map(|hashes| hashes.h1);
+        h1.iter().chain([&package.sha256.zh()]).map(Hash::to_string).collect()
     }
 
     /// Everything that a lock file may hold of the release.

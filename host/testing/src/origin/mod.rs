@@ -1,5 +1,6 @@
 //! An origin of providers: a server that stands for the registries of several hosts. It serves tiny packages,
-//! signed by throw-away keys, counts what it is asked, and misbehaves on demand.
+//! signed by throw-away keys, counts what it is asked, and misbehaves on demand. Beside them it offers a folder, as any
+//! web server would ([`Origin::offer`]).
 //!
 //! Both real CLIs accept it: through `host` blocks in their CLI configuration ([`Origin::cli_config`]), or, over
 //! TLS, by service discovery under its own address.
@@ -11,6 +12,7 @@ mod serve;
 mod signing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tempfile::TempDir;
@@ -24,6 +26,9 @@ pub use signing::Key;
 
 use crate::certificates::Issued;
 use release::Published;
+
+/// The path below which an offered folder is served.
+const OFFERED: &str = "offered";
 
 /// What an origin was asked since it started or since [`Origin::forget`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +75,7 @@ struct State {
     providers: BTreeMap<String, Vec<Published>>,
     hosts: BTreeSet<String>,
     tokens: BTreeMap<String, String>,
+    offered: Option<PathBuf>,
     faults: BTreeMap<String, Fault>,
     counts: Counts,
 }
@@ -145,6 +151,14 @@ impl Origin {
         self.inner.state().tokens.insert(host.to_owned(), token.to_owned());
     }
 
+    /// From now on the files in `folder` are served too; gives the URL of that folder. With a mirror's documents in it, it
+    /// is a network mirror.
+    #[must_use]
+    pub fn offer(&self, folder: &Path) -> String {
+        self.inner.state().offered = Some(folder.to_owned());
+        format!("{}/{OFFERED}/", self.url)
+    }
+
     /// Makes the provider (`HOST/NAMESPACE/TYPE`) misbehave.
     pub fn misbehave(&self, provider: &str, fault: Fault) {
         self.inner.state().faults.insert(provider.to_owned(), fault);
@@ -187,7 +201,7 @@ impl Origin {
     /// # Panics
     /// If there is none.
     #[must_use]
-    pub fn zip(&self, provider: &str, version: &str, platform: &str) -> std::path::PathBuf {
+    pub fn zip(&self, provider: &str, version: &str, platform: &str) -> PathBuf {
         let state = self.inner.state();
         let published = state.providers[provider].iter().find(|known| known.version == version).expect("the version");
         published.packages[platform].path.clone()

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::fault::Fault;
 use super::signing::Key;
-use super::{Inner, State};
+use super::{Inner, OFFERED, State};
 
 /// Bytes sent at once.
 const PIECE: usize = 64 << 10;
@@ -60,7 +60,7 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static
 enum Plan {
     Now(Response<Body>),
     Never,
-    File { path: std::path::PathBuf, from: u64, cut: bool, hang: bool, ranges: bool },
+    File { path: PathBuf, from: u64, cut: bool, hang: bool, ranges: bool },
 }
 
 async fn answer(inner: &Inner, parts: &Parts) -> Response<Body> {
@@ -99,7 +99,20 @@ fn plan(inner: &Inner, state: &mut State, parts: &Parts) -> Plan {
             state.counts.leaks += usize::from(parts.headers.contains_key(AUTHORIZATION));
             files(state, parts, &format!("{host}/{namespace}/{kind}"), version, name)
         }
+        [OFFERED, rest @ ..] if !rest.contains(&"..") => offered(state, &rest.join("/")),
         _ => Plan::Now(status(StatusCode::NOT_FOUND)),
+    }
+}
+
+/// A file of the offered folder, with the type that its name says.
+fn offered(state: &State, name: &str) -> Plan {
+    let path = state.offered.as_ref().map(|folder| folder.join(name)).filter(|path| path.is_file());
+    match path {
+        Some(path) if name.ends_with(".json") => {
+            Plan::Now(whole(std::fs::read(path).expect("an offered file"), "application/json"))
+        }
+        Some(path) => Plan::File { path, from: 0, cut: false, hang: false, ranges: false },
+        None => Plan::Now(status(StatusCode::NOT_FOUND)),
     }
 }
 
