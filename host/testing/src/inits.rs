@@ -39,43 +39,46 @@ pub enum Part {
     OwnZh,
     /// The `zh:` of that other platform's package.
     OtherZh,
-    /// The other `zh:` hashes, the manifest's too.
+    /// The `zh:` hashes of the other packages.
     MoreZh,
+    /// The `zh:` of what is no package, but has a line in the signed sums: the manifest.
+    ManifestZh,
 }
 
-use Part::{MoreH1, MoreZh, OtherH1, OtherZh, OwnH1, OwnZh};
+use Part::{ManifestZh, MoreH1, MoreZh, OtherH1, OtherZh, OwnH1, OwnZh};
 
 /// All of them.
-const WHOLE: &[Part] = &[OwnH1, OtherH1, MoreH1, OwnZh, OtherZh, MoreZh];
+const WHOLE: &[Part] = &[OwnH1, OtherH1, MoreH1, OwnZh, OtherZh, MoreZh, ManifestZh];
+/// What can be known from the packages themselves.
+const NO_MANIFEST: &[Part] = &[OwnH1, OtherH1, MoreH1, OwnZh, OtherZh, MoreZh];
 /// What a filesystem mirror of unpacked packages for all platforms tells.
 const H1_ONLY: &[Part] = &[OwnH1, OtherH1, MoreH1];
 /// What `init` of another platform locks from a registry.
-const NO_OWN_H1: &[Part] = &[OtherH1, OwnZh, OtherZh, MoreZh];
+const NO_OWN_H1: &[Part] = &[OtherH1, OwnZh, OtherZh, MoreZh, ManifestZh];
 /// What it locks from a mirror.
 const NO_OWN: &[Part] = &[OtherH1, OtherZh];
 
 /// The rows: what the lock file holds before, all of it first.
-pub const ROWS: [&[Part]; 4] = [WHOLE, H1_ONLY, NO_OWN_H1, NO_OWN];
+pub const ROWS: [&[Part]; 5] = [WHOLE, NO_MANIFEST, H1_ONLY, NO_OWN_H1, NO_OWN];
 
 /// A lock file with every hash of its only provider, and what some of them are for.
 #[derive(Clone, Debug)]
 pub struct Whole {
     text: String,
-    own: [String; 2],
-    other: [String; 2],
+    packages: Vec<[String; 2]>,
 }
 
 impl Whole {
-    /// `own` and `other`: the `h1:` and the `zh:` of the package for this machine, and of another platform's.
+    /// `packages`: the `h1:` and the `zh:` of every package, the one for this machine first.
     ///
     /// # Panics
     /// If the lock file does not hold them.
     #[must_use]
-    pub fn new(text: &str, own: [String; 2], other: [String; 2]) -> Self {
-        for hash in own.iter().chain(&other) {
+    pub fn new(text: &str, packages: Vec<[String; 2]>) -> Self {
+        for hash in packages.iter().flatten() {
             assert!(text.contains(hash.as_str()), "{hash} is missing in {text}");
         }
-        Self { text: text.to_owned(), own, other }
+        Self { text: text.to_owned(), packages }
     }
 
     /// The lock file with these parts only.
@@ -88,15 +91,16 @@ impl Whole {
     /// Which part a line belongs to, if it is a hash.
     fn part(&self, line: &str) -> Option<Part> {
         let hash = line.trim().trim_matches(['"', ',']);
-        let [own_h1, own_zh] = &self.own;
-        let [other_h1, other_zh] = &self.other;
-        Some(match hash.split_once(':')?.0 {
-            "h1" if hash == own_h1 => OwnH1,
-            "h1" if hash == other_h1 => OtherH1,
-            "h1" => MoreH1,
-            "zh" if hash == own_zh => OwnZh,
-            "zh" if hash == other_zh => OtherZh,
-            "zh" => MoreZh,
+        let kind = hash.split_once(':')?.0;
+        let whose = self.packages.iter().position(|package| package.iter().any(|known| known == hash));
+        Some(match (kind, whose) {
+            ("h1", Some(0)) => OwnH1,
+            ("h1", Some(1)) => OtherH1,
+            ("h1", _) => MoreH1,
+            ("zh", Some(0)) => OwnZh,
+            ("zh", Some(1)) => OtherZh,
+            ("zh", Some(_)) => MoreZh,
+            ("zh", None) => ManifestZh,
             _ => return None,
         })
     }
@@ -107,7 +111,8 @@ impl Whole {
 fn after(tofu: bool, place: Place, folders: bool, row: &[Part]) -> Option<&'static [Part]> {
     use Place::{NetworkMirror, Packed, Registry, TellingRegistry, Unpacked};
     match (row, place) {
-        (WHOLE, _) => Some(WHOLE),
+        (WHOLE, _) | (NO_MANIFEST, Registry | TellingRegistry) => Some(WHOLE),
+        (NO_MANIFEST, _) => Some(NO_MANIFEST),
         (H1_ONLY, Registry | TellingRegistry | NetworkMirror | Packed) if folders => None,
         (H1_ONLY, Registry | TellingRegistry) => Some(WHOLE),
         // OpenTofu writes down each hash that the mirror lists and that it has seen to be right.
@@ -116,7 +121,7 @@ fn after(tofu: bool, place: Place, folders: bool, row: &[Part]) -> Option<&'stat
         // What is unpacked matches no `zh:`.
         (NO_OWN_H1, Unpacked) => None,
         (NO_OWN_H1, TellingRegistry) if tofu => Some(WHOLE),
-        (NO_OWN_H1, _) => Some(&[OwnH1, OtherH1, OwnZh, OtherZh, MoreZh]),
+        (NO_OWN_H1, _) => Some(&[OwnH1, OtherH1, OwnZh, OtherZh, MoreZh, ManifestZh]),
         _ => None,
     }
 }

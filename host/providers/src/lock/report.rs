@@ -83,6 +83,15 @@ impl Root {
 }
 
 impl Locked {
+    /// Whether hashes were added on the word of a mirror or a folder alone: then those that only the registry's signed sums
+    /// tell are missing.
+    #[must_use]
+    pub fn is_unsigned(&self) -> bool {
+        let unsigned =
+            |by: &Provenance| matches!(by, Provenance::Folder(_) | Provenance::Mirror { trusted: false, .. });
+        self.hashes_added > 0 && self.provenance.iter().any(unsigned)
+    }
+
     pub(super) fn new(release: &Release, before: Option<Version>) -> Self {
         Self {
             provider: release.provider.clone(),

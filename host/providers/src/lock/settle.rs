@@ -51,10 +51,14 @@ fn not_required(request: &Request, root: &Surveyed) -> Vec<Address> {
 fn lock(root: &Surveyed, wanted: &Wanted, facts: &Facts) -> Result<(Lock, Locked), String> {
     let release = &wanted.release;
     let old = root.old.providers.get(&release.provider).filter(|old| old.version == release.version);
+    let package = |platform: &Platform| Package { release: release.clone(), platform: platform.clone() };
+    // All that is known to belong to the release.
+    let found = wanted.platforms.iter().filter_map(|platform| facts.get(&package(platform))?.as_ref().ok());
+    let seen: BTreeSet<&Hash> = found.flat_map(|found| &found.hashes).collect();
     let mut hashes = BTreeSet::new();
     let mut told = Locked::new(release, wanted.locked.as_ref().map(|locked| locked.version.clone()));
     for platform in &wanted.platforms {
-        let package = Package { release: release.clone(), platform: platform.clone() };
+        let package = package(platform);
         let found = match facts.get(&package) {
             Some(Ok(found)) => found,
             Some(Err(Failure::NoPlatform)) if !wanted.by_name => continue,
@@ -62,7 +66,7 @@ fn lock(root: &Surveyed, wanted: &Wanted, facts: &Facts) -> Result<(Lock, Locked
             None => return Err(format!("{} {} was not asked for", release.provider, release.version)),
         };
         if let Some(old) = old {
-            doubt(old, found, platform, &mut told)?;
+            doubt(&package, old, found, &seen, &mut told)?;
         }
         hashes.extend(found.hashes.iter().cloned());
         told.add(platform, found.bytes, &found.provenance);
@@ -97,15 +101,24 @@ fn reason(package: &Package, failure: &Failure) -> String {
     }
 }
 
-/// Compares a package with what is locked for the same version.
+/// Compares a package with what is locked for the same version. `seen`: the hashes of all its packages in this run.
 ///
 /// # Errors
-/// A mirror's package whose archive is none of those that are locked: nobody has signed it.
-fn doubt(old: &Lock, found: &Found, platform: &Platform, told: &mut Locked) -> Result<(), String> {
+/// A mirror's package whose archive is none of those that are locked: nobody has signed it. Only where all that is locked
+/// is seen to be the mirror's, too, it may be one that was not wanted so far; signed sums have more than packages in them.
+fn doubt(
+    package: &Package,
+    old: &Lock,
+    found: &Found,
+    seen: &BTreeSet<&Hash>,
+    told: &mut Locked,
+) -> Result<(), String> {
     let Some(zip) = &found.zip else { return Ok(()) };
-    if old.hashes.contains(zip) || !old.hashes.iter().any(Hash::is_zip) {
+    let mut locked = old.hashes.iter().filter(|hash| hash.is_zip());
+    if old.hashes.contains(zip) || locked.clone().next().is_none() {
         return Ok(());
     }
+    let Package { release, platform } = package;
     match &found.provenance {
         Provenance::Signed(_) | Provenance::Registry => {
             told.notes.push(format!(
@@ -114,8 +127,12 @@ fn doubt(old: &Lock, found: &Found, platform: &Platform, told: &mut Locked) -> R
             ));
             Ok(())
         }
+        Provenance::Mirror { .. } | Provenance::Folder(_) if locked.all(|hash| seen.contains(hash)) => Ok(()),
         Provenance::Mirror { .. } | Provenance::Folder(_) => Err(format!(
-            "the package for {platform} that the mirror has is none of those that are locked ({zip} is not among them)"
+            "{} {} for {platform}: the package that the mirror has is none of those that are locked ({zip} is not among \
+             them). If the lock file was made from this mirror, give --platform for each platform that it has, too; else \
+             lock from the registry (--registry)",
+            release.provider, release.version
         )),
     }
 }

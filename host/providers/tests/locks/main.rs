@@ -13,4 +13,6 @@ mod compare;
 mod hostile;
 mod initialised;
 mod many;
+mod mirrors;
+mod site;
 mod thrift;

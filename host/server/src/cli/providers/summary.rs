@@ -38,6 +38,16 @@ pub(super) fn tell(report: &Report, pruned: bool, out: &mut impl Write, err: &mu
             ),
         );
     }
+    let unsigned = report.roots.iter().filter(|root| root.providers.iter().any(Locked::is_unsigned)).count();
+    if unsigned > 0 {
+        say(
+            err,
+            &format!(
+                "{unsigned} lock files got the hashes that a mirror or a folder has, without the registry's signed ones: `init` \
+                 from the registry would add those"
+            ),
+        );
+    }
     let (unchanged, written, differ, failed) = report.counts();
     let counts = [(written, "written"), (unchanged, "unchanged"), (differ, "not up to date"), (failed, "failed")];
     let counts: Vec<String> =

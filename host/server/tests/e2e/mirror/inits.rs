@@ -29,8 +29,8 @@ async fn whole(site: &Site, style: Style) -> Whole {
         [h1.to_string(), zh.to_string()]
     };
     let here = Platform::current().to_string();
-    let elsewhere = PLATFORMS.into_iter().find(|platform| *platform != here).unwrap();
-    Whole::new(&lock(&cli), hashes(&here), hashes(elsewhere))
+    let elsewhere = PLATFORMS.into_iter().filter(|platform| *platform != here);
+    Whole::new(&lock(&cli), std::iter::once(here.as_str()).chain(elsewhere).map(hashes).collect())
 }
 
 async fn the_table(folders: bool) {

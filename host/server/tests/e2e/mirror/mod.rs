@@ -1,6 +1,7 @@
 //! The mirror of providers, with the real CLIs as its clients, over TLS as they demand.
 
 mod inits;
+mod locking;
 mod uploads;
 
 use std::sync::Arc;

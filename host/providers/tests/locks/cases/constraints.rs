@@ -1,0 +1,46 @@
+//! Constraints of every form, of releases and of prereleases, each the only one of its configuration.
+
+use super::{Case, aws, case, web};
+
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        case("exact", aws("5.1.0")),
+        case("exact with a sign and two numbers", aws("=5.1")),
+        case("exact with one number", aws("5")),
+        case("pessimistic, one number", aws("~> 5")),
+        case("pessimistic, two numbers", aws("~> 5.1")),
+        case("pessimistic, three numbers", aws("~> 5.1.0")),
+        case("pessimistic with a hole", aws("~> 4.0, != 4.67.0")),
+        case("a range without spaces", aws(">=4.0,<5.0")),
+        case("a range the other way round", aws("< 5.1.1, >= 4.0")),
+        case("greater", aws("> 5.1.0, != 5.100.0")),
+        case("at most", aws("<= 5.0")),
+        case("below", aws("< 5")),
+        case("anything but", aws("!= 5.100.0")),
+        case("every operator at once", aws("~> 5.0, != 5.1.1, <= 5.100, < 6.0, >= 4.67, > 4.0, 5.1")),
+        case("spaces before commas", aws(" >= 4.0 , < 5.0 ")),
+        case("said twice", aws(">= 5, >= 5.0, >= 5.0.0")),
+        case("leading zeros", aws("05.1.0")),
+        case("metadata", aws("5.1.0+build.1")).refused(),
+        case("a prerelease by name", aws("6.0.0-beta1")),
+        case("a prerelease with a sign", web("= 0.9.0-beta")),
+        case("none but prereleases are newer", aws(">= 5.0")),
+        case("a prerelease that is excluded", web("!= 1.2.1-rc1, ~> 1.2")),
+        case("a prerelease below a range", web(">= 0.9.0-alpha.1")),
+        case("a prerelease and a range", web("> 0.9.0-alpha, 0.9.0-alpha.1")),
+        case("pessimistic from a prerelease", web("~> 1.2.0-rc")),
+        case("a dash with nothing behind", aws("= 5.1.0-")),
+        case("a v", aws("v5.1.0")).refused(),
+        case("a wildcard", aws("5.1.*")).refused(),
+        case("an arrow", aws("=> 5.1")).refused(),
+        case("two spaces", aws(">=  5.1")).refused(),
+        case("four numbers", aws("5.1.0.0")).refused(),
+        case("nothing", aws("")).refused(),
+        case("a word", aws("latest")).refused(),
+        case("a comma at the end", aws("~> 5.0,")).refused(),
+        case("no such version", aws("> 7.0")).refused(),
+        case("no such prerelease", web("1.2.1-rc2")).refused(),
+        case("constraints that exclude each other", aws("> 5.0, < 5.0")).refused(),
+        case("only prereleases", web("> 1.2.0")).refused(),
+    ]
+}
