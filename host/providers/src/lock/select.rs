@@ -126,8 +126,16 @@ fn wanted(
 }
 
 fn none(provider: &Address, constraints: &Constraints, versions: &[Version]) -> String {
-    let newest = versions.iter().max().map(|version| format!("; the newest is {version}")).unwrap_or_default();
-    format!("of the {} versions of {provider} none is allowed by the constraints {constraints}{newest}", versions.len())
+    let Some(newest) = versions.iter().max() else {
+        return format!("there is no version of {provider}");
+    };
+    if constraints.is_empty() {
+        return format!("{provider} has only prereleases, which must be asked for by name; the newest is {newest}");
+    }
+    let count = versions.len();
+    format!(
+        "of the {count} versions of {provider} none is allowed by the constraints {constraints}; the newest is {newest}"
+    )
 }
 
 /// Sets the platforms: those that were asked for; else those whose packages are locked already, and the usual ones where

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tofu_state_providers::hashing::Sha256Sum;
+use tofu_state_providers::hashing::{self, Sha256Sum};
 use tofu_state_providers::http::Url;
 use tofu_state_providers::lock::{Means, Request};
 use tofu_state_providers::sources::{Installation, NetworkMirror, Source};
@@ -116,5 +116,46 @@ async fn platforms_are_added_from_the_mirror_that_the_others_came_from() {
         let upgrade = Request { upgrade: true, ..request(root.path(), site.style, ONE) };
         lock(&upgrade, &home.means(&site.origin)).await;
         assert_eq!(hashes(&lock_of(root.path()).unwrap()).len(), 7);
+    }
+}
+
+/// Network mirrors whose documents are wrong: nothing of it is locked, and what is wrong is told.
+#[tokio::test]
+async fn network_mirrors_that_lie_are_not_believed() {
+    let site = Site::new(Style::Tofu, false).await;
+    let packages = format!("packed/{}", site.provider());
+    let document = std::fs::read_to_string(site.path(&packages).join("1.2.0.json")).unwrap();
+    let index = std::fs::read_to_string(site.path(&packages).join("index.json")).unwrap();
+    let zip = site.origin.zip(&site.provider(), VERSION, "linux_amd64");
+    let zh = Sha256Sum::of_file(&zip).unwrap().zh().to_string();
+    let name = "terraform-provider-web_1.2.0_linux_amd64.zip";
+    let h1 = hashing::of_zip(&zip).unwrap().h1.to_string();
+    let with = |old: &str, new: &str| {
+        assert!(document.contains(old), "{old} in {document}");
+        document.replace(old, new)
+    };
+    let other = format!("zh:{}", "0".repeat(64));
+    for (file, text, reason) in [
+        ("1.2.0.json", with(name, "file:///etc/passwd"), "1.2.0 for linux_amd64 is none"),
+        ("1.2.0.json", with(name, "gone.zip"), "404"),
+        ("1.2.0.json", with(name, "http://169.254.169.254/latest"), "link-local"),
+        ("1.2.0.json", with(name, &name.replace("linux_amd64", "linux_arm64")), "is not what was promised"),
+        ("1.2.0.json", with(&zh, &other).replace(&h1, &other), "is not what was promised"),
+        ("1.2.0.json", with(&zh, "nonsense").replace(&h1, "nonsense"), "`nonsense` is no hash"),
+        ("1.2.0.json", with(&zh, "x:1").replace(&h1, "x:2"), "is not what was promised"),
+        ("1.2.0.json", with("hashes", "sums"), "without any hash"),
+        ("1.2.0.json", with("linux_amd64\"", "plan9_amd64\""), "has no package for linux_amd64"),
+        ("1.2.0.json", "<html>".to_owned(), "not what the mirror protocol says"),
+        ("index.json", index.replace("1.2.0", "9.9.9"), "9.9.9 has no package for linux_amd64"),
+        ("index.json", index.replace("1.2.0", "newest"), "there is no version of"),
+        ("index.json", "[]".to_owned(), "not what the mirror protocol says"),
+    ] {
+        let before = std::fs::read(site.path(&packages).join(file)).unwrap();
+        std::fs::write(site.path(&packages).join(file), &text).unwrap();
+        let (root, home) = (folder(&files()), Home::new());
+        let report = run(&request(root.path(), site.style, ONE), &means(&site, Place::NetworkMirror, &home)).await;
+        std::fs::write(site.path(&packages).join(file), before).unwrap();
+        assert!(failures(&report).contains(reason), "{reason}: {}", failures(&report));
+        assert_eq!(lock_of(root.path()), None, "{reason}");
     }
 }

@@ -233,7 +233,7 @@ async fn bars_are_for_terminals() {
     let status = process.exited(PATIENCE).await;
     let seen = process.log();
     assert!(status.success(), "{seen}");
-    assert!(seen.contains("/1 packages"), "{seen:?}");
+    assert!(seen.contains("/1 packages") && !seen.contains("/0 packages"), "{seen:?}");
     // The bar goes, and the summary stays.
     assert!(seen.trim_end().contains("1 root modules: 1 written"), "{seen:?}");
     assert!(seen.rfind("packages  ").is_some_and(|bar| bar < seen.find("written").unwrap()), "{seen:?}");

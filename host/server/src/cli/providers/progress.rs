@@ -13,12 +13,15 @@ pub(super) struct Bars {
 
 const TEMPLATE: &str = "{bar:30} {pos}/{len} packages  {wide_msg}";
 
+/// Before it is known how many packages there are.
+const AT_FIRST: &str = "{spinner} {wide_msg}";
+
 impl Bars {
     /// `quiet` shows nothing at all.
     pub(super) fn new(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let packages = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+        let packages = ProgressBar::with_draw_target(None, target);
+        if let Ok(style) = ProgressStyle::with_template(AT_FIRST) {
             packages.set_style(style);
         }
         Self { packages, begun: AtomicBool::new(false) }
@@ -39,6 +42,9 @@ impl Progress for Bars {
         if count > 0 {
             self.begun.store(true, Ordering::Relaxed);
             self.packages.set_length(count as u64);
+            if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+                self.packages.set_style(style);
+            }
         }
     }
 
