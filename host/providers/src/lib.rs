@@ -32,6 +32,7 @@ pub use address::{Address, Style};
 pub use constraint::Constraints;
 pub use hash::Hash;
 pub use lockfile::{Lock, LockFile};
+pub use openpgp::{SignError, Signer};
 pub use platform::Platform;
 pub use problem::Problem;
 pub use version::Version;

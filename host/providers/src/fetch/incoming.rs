@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::NamedTempFile;
@@ -36,15 +36,25 @@ pub fn open(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A new file in the folder. It goes when this is dropped, or else with the next [`open`].
-///
-/// # Errors
-/// What the operating system says.
-pub fn file(folder: &Path) -> io::Result<NamedTempFile> {
+fn file(folder: &Path) -> io::Result<NamedTempFile> {
     let file = NamedTempFile::new_in(folder)?;
     // Some network file systems have no locks.
     let _ = file.as_file().try_lock();
     Ok(file)
+}
+
+/// A new file in the folder, and the same once more, to be written. It goes when the first is dropped, or else with
+/// the next [`open`].
+///
+/// # Errors
+/// What the operating system says.
+pub async fn opened(folder: PathBuf) -> io::Result<(NamedTempFile, tokio::fs::File)> {
+    let made = tokio::task::spawn_blocking(move || {
+        let named = file(&folder)?;
+        let opened = named.reopen()?;
+        Ok((named, tokio::fs::File::from_std(opened)))
+    });
+    made.await?
 }
 
 #[cfg(test)]

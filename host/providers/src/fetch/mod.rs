@@ -127,8 +127,7 @@ impl Fetcher {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await.ok();
         let disk = |error| FetchError::Disk { place: self.folder.clone(), error };
-        let named = incoming::file(&self.folder).map_err(disk)?;
-        let file = tokio::fs::File::from_std(named.reopen().map_err(disk)?);
+        let (named, file) = incoming::opened(self.folder.clone()).await.map_err(disk)?;
         let mut download = Download { file, hasher: Sha256::new(), have: 0, tag: None };
         self.counts.zips.fetch_add(1, Ordering::Relaxed);
         let mut pauses = self.http.patience().pause_after();

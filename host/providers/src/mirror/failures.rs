@@ -1,6 +1,7 @@
 //! What failed is not tried again at once: a package that is unsound would be downloaded anew for each who asks.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ enum Failure {
     Changed(String),
     Unsound(String),
     Lost(String),
+    Disk(io::ErrorKind, String),
 }
 
 impl Failures {
@@ -47,7 +49,7 @@ impl Failures {
         Some(MirrorError::Remembered { error, seconds: until.duration_since(now).as_secs().saturating_add(1) })
     }
 
-    /// Remembers a failure, if it is a registry's.
+    /// Remembers a failure, if it is one of what was asked for.
     pub(super) fn keep(&self, what: String, error: &MirrorError) {
         self.keep_at(what, error, Instant::now());
     }
@@ -62,6 +64,8 @@ impl Failures {
             MirrorError::Changed(what) => (Failure::Changed(what.clone()), self.wary),
             MirrorError::Unsound(what) => (Failure::Unsound(what.clone()), self.wary),
             MirrorError::Lost(what) => (Failure::Lost(what.clone()), BRIEFLY.min(self.wary)),
+            // A full disk would have each package come anew until it is full again.
+            MirrorError::Disk(error) => (Failure::Disk(error.kind(), error.to_string()), BRIEFLY.min(self.wary)),
             _ => return,
         };
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,6 +91,7 @@ impl From<Failure> for MirrorError {
             Failure::Changed(what) => Self::Changed(what),
             Failure::Unsound(what) => Self::Unsound(what),
             Failure::Lost(what) => Self::Lost(what),
+            Failure::Disk(kind, what) => Self::Disk(io::Error::new(kind, what)),
         }
     }
 }
@@ -104,6 +109,9 @@ mod tests {
         failures.keep_at("one".to_owned(), &unsound, now);
         failures.keep_at("two".to_owned(), &missing, now);
         failures.keep_at("three".to_owned(), &MirrorError::Conflict("not a registry's".to_owned()), now);
+        let full = MirrorError::Disk(io::ErrorKind::StorageFull.into());
+        failures.keep_at("four".to_owned(), &full, now);
+        assert!(failures.at("four", now).unwrap().is_out_of_space());
         let after = |what, seconds| failures.at(what, now + Duration::from_secs(seconds)).map(|it| it.to_string());
         assert!(after("one", 299).unwrap().starts_with("a zip"));
         assert!(after("two", 9).is_some() && after("two", 10).is_none() && after("three", 0).is_none());

@@ -1,18 +1,21 @@
 //! Links to archives that need no credentials: the CLIs send none with a zip's request. A link carries when it ends
 //! and a keyed hash over what it leads to.
 
-use std::fs;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::Path;
 
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::secret;
 use crate::cache::now;
 
 /// How long a link is good at least, in seconds, and at most twice as long: a client uses it at once, but may be slow,
 /// and may take it up again.
 const GOOD_FOR: u64 = 60 * 60;
+
+/// The bytes of a key.
+const LENGTH: usize = 32;
 
 /// Makes links and checks them.
 pub struct Links {
@@ -25,23 +28,14 @@ impl Links {
     /// # Errors
     /// What the operating system says.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut secret = [0; 32];
-        match fs::File::open(path).and_then(|mut file| file.read_exact(&mut secret)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                SystemRandom::new().fill(&mut secret).map_err(|_| io::Error::other("no random numbers"))?;
-                let folder = path.parent().unwrap_or(Path::new("."));
-                // Such files are their owner's alone.
-                let mut file = tempfile::NamedTempFile::new_in(folder)?;
-                file.write_all(&secret)?;
-                // Half a key after a power cut would keep the server from starting.
-                file.as_file().sync_all()?;
-                if file.persist_noclobber(path).is_err() {
-                    // Another process was first.
-                    fs::File::open(path)?.read_exact(&mut secret)?;
-                }
-            }
-            Err(error) => return Err(error),
+        let secret = secret::kept(path, || {
+            let mut secret = vec![0; LENGTH];
+            SystemRandom::new().fill(&mut secret).map_err(|_| io::Error::other("no random numbers"))?;
+            Ok(secret)
+        })?;
+        if secret.len() != LENGTH {
+            let told = format!("{} does not have {LENGTH} bytes", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidData, told));
         }
         Ok(Self { key: hmac::Key::new(hmac::HMAC_SHA256, &secret) })
     }

@@ -17,8 +17,10 @@ mod pull;
 pub mod record;
 mod records;
 mod releases;
+mod secret;
 mod upload;
 mod versions;
+mod vouching;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -34,13 +36,14 @@ use crate::cli_config::{CliConfig, Pattern};
 use crate::fetch::Fetcher;
 use crate::http::Http;
 use crate::sources::{Registry, SourceError};
-use crate::{Address, Platform};
+use crate::{Address, Platform, Signer};
 use archives::Archives;
 use failures::Failures;
 use flights::Flights;
 use links::Links;
 pub use record::Record;
 use records::Records;
+pub use vouching::Sums;
 
 /// How a mirror is set up.
 #[derive(Clone, Debug)]
@@ -74,6 +77,7 @@ struct Inner {
     records: Records,
     archives: Archives,
     links: Links,
+    signer: Signer,
     cache: Cache,
     registry: Registry,
     fetcher: Fetcher,
@@ -145,7 +149,7 @@ pub enum MirrorError {
     #[error("{0}")]
     Lost(String),
     /// That failed a moment ago, and is not tried again yet.
-    #[error("{error}. This is remembered: the registry is asked again in {seconds} s")]
+    #[error("{error}. This is remembered: it is tried again in {seconds} s")]
     Remembered {
         /// What the matter was.
         error: Box<MirrorError>,
@@ -174,7 +178,7 @@ impl MirrorError {
     #[must_use]
     pub fn is_out_of_space(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        matches!(self, Self::Disk(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+        matches!(self.cause(), Self::Disk(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
     }
 }
 
@@ -191,6 +195,7 @@ impl Mirror {
         let inner = Inner {
             records: Records::new(folder.join("releases")),
             links: Links::open(&folder.join("link.key"))?,
+            signer: vouching::signer(&folder.join("upload.key"))?,
             fetcher: Fetcher::new(http.clone(), archives.incoming(), 4),
             registry: Registry::new(http, upstream, Some(cache.clone())),
             archives,

@@ -35,7 +35,7 @@ impl Mirror {
             async move { mirror.asked_for_versions(&provider).await }
         };
         match self.in_time(format!("the versions of {provider}"), asking).await {
-            Err(error) if !matches!(error, MirrorError::Disk(_)) => {
+            Err(error) if !matches!(error.cause(), MirrorError::Disk(_)) => {
                 let known = known.seen.map_or(known.recorded, |(versions, _)| versions);
                 if known.is_empty() {
                     return Err(error);

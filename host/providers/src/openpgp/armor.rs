@@ -24,3 +24,24 @@ pub(super) fn public_keys(text: &str) -> Result<Vec<u8>, Malformed> {
     }
     if bytes.is_empty() { Err(Malformed("there is no block of public keys")) } else { Ok(bytes) }
 }
+
+/// A block of public keys.
+pub(super) fn of_public_key(bytes: &[u8]) -> String {
+    let text = BASE64_STANDARD.encode(bytes);
+    let mut armour = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n".to_owned();
+    for (at, letter) in text.chars().enumerate() {
+        if at > 0 && at % 64 == 0 {
+            armour.push('\n');
+        }
+        armour.push(letter);
+    }
+    // Earlier releases of the CLIs need the checksum, a CRC-24 (section 6.1).
+    let crc = bytes.iter().fold(0x00b7_04ce_u32, |crc, byte| {
+        (0..8).fold(crc ^ (u32::from(*byte) << 16), |crc, _| {
+            let shifted = crc << 1;
+            if shifted & 0x0100_0000 != 0 { shifted ^ 0x0186_4cfb } else { shifted }
+        })
+    });
+    let [_, sum @ ..] = crc.to_be_bytes();
+    armour + "\n=" + &BASE64_STANDARD.encode(sum) + "\n-----END PGP PUBLIC KEY BLOCK-----\n"
+}

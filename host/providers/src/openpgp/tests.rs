@@ -1,5 +1,6 @@
 //! Keys and signatures that GnuPG has made, `testdata/openpgp`.
 
+use super::Signer;
 use crate::signature::{SignatureError, verify};
 
 fn read(name: &str) -> Vec<u8> {
@@ -83,4 +84,20 @@ fn a_changed_byte_is_refused() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_signed_here_is_good_and_stays_the_same_key() {
+    let secret = Signer::secret().unwrap();
+    let signer = Signer::of(&secret, "somebody").unwrap();
+    let again = Signer::of(&secret, "somebody").unwrap();
+    assert_eq!(signer.id(), again.id());
+    assert_eq!(signer.id().len(), 16);
+    for document in [&b""[..], b"one line\n", &[0; 100_000]] {
+        let signature = signer.sign(document).unwrap();
+        assert_eq!(verify(document, &signature, &[again.public().to_owned()]).as_deref(), Ok(signer.id()));
+        let other = Signer::of(&Signer::secret().unwrap(), "somebody").unwrap();
+        assert_eq!(verify(document, &signature, &[other.public().to_owned()]), Err(SignatureError::Unknown));
+    }
+    assert!(Signer::of(&secret[1..], "somebody").is_err() && Signer::of(b"", "").is_err());
 }

@@ -25,6 +25,9 @@ const MOST_ANSWER: u64 = 16 << 20;
 /// The longest `SHA256SUMS`, and the longest signature.
 const MOST_SUMS: u64 = 4 << 20;
 
+/// How many releases are remembered. A server would remember all that there are, and again each time their URLs change.
+const MOST_RELEASES: usize = 1_000;
+
 /// The registries of all hosts.
 pub struct Registry {
     http: Http,
@@ -139,6 +142,9 @@ impl Registry {
         let key = format!("{provider}\n{version}\n{}\n{}", answer.shasums_url, answer.shasums_signature_url);
         let cell = {
             let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
+            if releases.len() >= MOST_RELEASES {
+                releases.retain(|_, release| Arc::strong_count(release) > 1);
+            }
             Arc::clone(releases.entry(key).or_default())
         };
         cell.get_or_try_init(|| async { Ok(Arc::new(self.verify(provider, version, answer, base).await?)) })
@@ -185,41 +191,20 @@ impl Registry {
             (Some(id.map_err(|error| untrusted(error.to_string()))?), signature)
         };
         let sums = Sums::parse(&document).map_err(|error| untrusted(error.to_string()))?;
-        self.compare(provider, version, &sums, signed_by.as_deref())?;
-        Ok(Verified { sums, signed_by, document, signature })
-    }
-
-    /// A release does not change. One that does is not believed, whoever has signed it.
-    fn compare(
-        &self,
-        provider: &Address,
-        version: &Version,
-        sums: &Sums,
-        signed_by: Option<&str>,
-    ) -> Result<(), SourceError> {
-        let Some(cache) = &self.cache else { return Ok(()) };
-        let source = self.identity(provider);
-        let sums: Vec<_> = sums.iter().map(|(name, sum)| (name.to_owned(), sum)).collect();
-        match cache.release(&source, provider, version) {
-            Some(known) if known.sums == sums => Ok(()),
-            Some(_) => Err(untrusted(
-                provider,
-                version,
-                format!(
-                    "SHA256SUMS is not what it was when it was first seen here: the release has changed. If that is \
-                     known to be right, remove {}",
-                    cache.release_path(&source, provider, version).display()
-                ),
-            )),
-            None => {
-                let (signed_by, origin) = (signed_by.map(str::to_owned), place(provider));
-                let release = Release { sums, signed_by, origin, at: now() };
-                if let Err(error) = cache.keep_release(&source, provider, version, &release) {
-                    tracing::warn!(%error, folder = %cache.folder().display(), "the provider cache cannot be written");
-                }
-                Ok(())
-            }
+        if let Some(cache) = self.cache.clone() {
+            let release = Release {
+                sums: sums.iter().map(|(name, sum)| (name.to_owned(), sum)).collect(),
+                signed_by: signed_by.clone(),
+                origin: place(provider),
+                at: now(),
+            };
+            let (source, owner, number) = (self.identity(provider), provider.clone(), version.clone());
+            // It reads and writes files.
+            let compared = tokio::task::spawn_blocking(move || compare(&cache, &source, &owner, &number, &release));
+            let early = |_| Err("the comparison with what was first seen ended early".to_owned());
+            compared.await.unwrap_or_else(early).map_err(untrusted)?;
         }
+        Ok(Verified { sums, signed_by, document, signature })
     }
 
     /// A package's description, and the very bytes of the signed sums that were checked for it, after the same checks
@@ -343,6 +328,30 @@ impl Source for Registry {
         platform: &Platform,
     ) -> Result<PackageMeta, SourceError> {
         Ok(self.asked(provider, version, platform).await?.0)
+    }
+}
+
+/// A release does not change. One that does is not believed, whoever has signed it. Blocks.
+fn compare(
+    cache: &Cache,
+    source: &str,
+    provider: &Address,
+    version: &Version,
+    release: &Release,
+) -> Result<(), String> {
+    match cache.release(source, provider, version) {
+        Some(known) if known.sums == release.sums => Ok(()),
+        Some(_) => Err(format!(
+            "SHA256SUMS is not what it was when it was first seen here: the release has changed. If that is known to be \
+             right, remove {}",
+            cache.release_path(source, provider, version).display()
+        )),
+        None => {
+            if let Err(error) = cache.keep_release(source, provider, version, release) {
+                tracing::warn!(%error, folder = %cache.folder().display(), "the provider cache cannot be written");
+            }
+            Ok(())
+        }
     }
 }
 

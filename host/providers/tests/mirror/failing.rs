@@ -35,7 +35,7 @@ async fn an_unsound_package_is_fetched_once_for_all_who_ask() {
     let again = refused(&wary, "1.0.0").await;
     assert!(matches!(again, MirrorError::Remembered { .. }), "{again}");
     let text = again.to_string();
-    assert!(text.contains("evil") && text.contains("asked again in"), "what is wrong is told again: {text}");
+    assert!(text.contains("evil") && text.contains("tried again in"), "what is wrong is told again: {text}");
     assert_eq!(origin.counts().zips, 1);
     // Whoever forgets at once asks each time.
     let quick = Mirror::open(Settings { wary: Duration::ZERO, ..settings(folder.path()) }, config(&origin), http());

@@ -26,6 +26,15 @@ async fn a_changed_release_is_an_alert_and_no_update() {
     let refused = again.package(&null, &one, &platform("darwin_arm64")).await.unwrap_err();
     assert!(matches!(refused, MirrorError::Changed(_)), "{refused}");
     assert_eq!(again.counts().changed, 1);
+    // Only who has asked the publisher makes it forget, in both places.
+    std::fs::remove_file(folder.path().join("releases").join(NULL).join("1.0.0.json")).unwrap();
+    let told = open().release(&null, &one).await.unwrap_err().to_string();
+    let named = told.rsplit(' ').next().unwrap();
+    assert!(named.starts_with(folder.path().to_str().unwrap()), "{told}");
+    std::fs::remove_file(named).unwrap();
+    let after = open();
+    assert_ne!(after.release(&null, &one).await.unwrap().sums, before.sums);
+    after.package(&null, &one, &platform("darwin_arm64")).await.unwrap();
 }
 
 #[tokio::test]

@@ -69,11 +69,6 @@ fn download(
     let package = record.packages.get(&platform.to_string());
     let package =
         package.ok_or_else(|| Refused::not_found(&format!("{address} {version} has no package for {platform}")))?;
-    let Some(signed) = &record.signed else {
-        return Err(Refused::not_found(&format!(
-            "{address} was uploaded and is not signed: take it from the network mirror, /-/mirror/"
-        )));
-    };
     let mut answer = json!({
         "protocols": record.protocols,
         "os": platform.os(),
@@ -83,7 +78,7 @@ fn download(
         "shasum": package.sha256,
         "shasums_url": url(mirror, address, version, SUMS),
         "shasums_signature_url": url(mirror, address, version, SIGNATURE),
-        "signing_keys": signed.keys,
+        "signing_keys": mirror.signing_keys(record),
     });
     // OpenTofu takes it only when it names every platform.
     if record.is_complete()

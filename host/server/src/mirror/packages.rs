@@ -2,8 +2,6 @@
 
 use std::io::{Seek, SeekFrom};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use http::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, IF_RANGE, RANGE};
 use http::{HeaderMap, Response, StatusCode};
 use tofu_state_providers::mirror::Mirror;
@@ -28,13 +26,11 @@ pub(super) async fn file(
     let missing = || Refused::not_found("The release has no such file.");
     let record = mirror.release(address, version).await?;
     if let SUMS | SIGNATURE = name {
-        let signed = record.signed.as_ref().ok_or_else(missing)?;
-        let (text, kind) = match name {
-            SUMS => (&signed.document, "text/plain"),
-            _ => (&signed.signature, "application/octet-stream"),
-        };
-        let bytes = BASE64_STANDARD.decode(text).map_err(|_| missing())?;
-        return Ok(reply::whole(bytes, kind));
+        let sums = mirror.sums(&record)?;
+        return Ok(match name {
+            SUMS => reply::whole(sums.document, "text/plain"),
+            _ => reply::whole(sums.signature, "application/octet-stream"),
+        });
     }
     let named = record.packages.iter().find(|(_, package)| package.filename == name);
     let platform: Platform = named.and_then(|(platform, _)| platform.parse().ok()).ok_or_else(missing)?;

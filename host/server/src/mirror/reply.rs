@@ -78,7 +78,7 @@ impl From<MirrorError> for Refused {
             MirrorError::Changed(_) => (StatusCode::BAD_GATEWAY, "upstream-changed"),
             MirrorError::Unsound(_) => (StatusCode::BAD_GATEWAY, "unsound-package"),
             MirrorError::Conflict(_) => (StatusCode::CONFLICT, "exists"),
-            // Only what a registry has done is remembered.
+            // A cause is never another's memory.
             MirrorError::Disk(_) | MirrorError::Remembered { .. } => {
                 tracing::error!(%error, "the mirror's folder cannot be used");
                 let message = "The mirror's disk cannot be used; the server's log says why.";

@@ -6,6 +6,10 @@ const MIRROR: &str = "/-/mirror/";
 const FILES: &str = "/-/mirror/files/";
 const REGISTRY: &str = "/-/registry/";
 
+/// The longest part of an address, version or platform. No provider has one that is nearly as long, and they become
+/// names of folders and files.
+const LONGEST: usize = 128;
+
 /// Whether a path is the mirror's.
 pub(super) fn is_ours(path: &str) -> bool {
     path.starts_with(MIRROR) || path.starts_with(REGISTRY)
@@ -38,7 +42,7 @@ impl Target {
             ["-", "mirror", "files", grant, host, namespace, kind, version, name] => Some(Self::File {
                 grant: (*grant).to_owned(),
                 address: address(host, namespace, kind)?,
-                version: version.parse().ok()?,
+                version: self::version(version)?,
                 name: (*name).to_owned(),
             }),
             ["-", "mirror", host, namespace, kind, name] => {
@@ -48,14 +52,14 @@ impl Target {
                 }
                 let name = name.strip_suffix(".json")?;
                 match name.strip_suffix(".lock") {
-                    Some(version) => Some(Self::Lock(address, version.parse().ok()?)),
-                    None => Some(Self::Archives(address, name.parse().ok()?)),
+                    Some(version) => Some(Self::Lock(address, self::version(version)?)),
+                    None => Some(Self::Archives(address, version(name)?)),
                 }
             }
             ["-", "mirror", host, namespace, kind, version, name] => Some(Self::Package {
                 address: address(host, namespace, kind)?,
-                version: version.parse().ok()?,
-                platform: name.strip_suffix(".zip")?.parse().ok()?,
+                version: self::version(version)?,
+                platform: platform(name.strip_suffix(".zip")?)?,
             }),
             ["-", "registry", host, "v1", "providers", namespace, kind, "versions"] => {
                 Some(Self::Versions(address(host, namespace, kind)?))
@@ -63,8 +67,8 @@ impl Target {
             ["-", "registry", host, "v1", "providers", namespace, kind, version, "download", os, architecture] => {
                 Some(Self::Download {
                     address: address(host, namespace, kind)?,
-                    version: version.parse().ok()?,
-                    platform: format!("{os}_{architecture}").parse().ok()?,
+                    version: self::version(version)?,
+                    platform: platform(&format!("{os}_{architecture}"))?,
                 })
             }
             _ => None,
@@ -106,7 +110,17 @@ pub(super) fn recorded(path: &str) -> String {
 }
 
 fn address(host: &str, namespace: &str, kind: &str) -> Option<Address> {
-    Address::from_normal(host, namespace, kind).filter(Address::is_lockable)
+    let fits = [host, namespace, kind].iter().all(|part| part.len() <= LONGEST);
+    Address::from_normal(host, namespace, kind).filter(|address| fits && address.is_lockable())
+}
+
+/// A version that fits into a file's name.
+fn version(text: &str) -> Option<Version> {
+    text.parse().ok().filter(|_| text.len() <= LONGEST)
+}
+
+fn platform(text: &str) -> Option<Platform> {
+    text.parse().ok().filter(|_| text.len() <= LONGEST)
 }
 
 #[cfg(test)]
@@ -153,6 +167,8 @@ mod tests {
             "/-/mirror/registry.terraform.io/a%2Fb/null/index.json",
             "/-/mirror/registry.terraform.io/hashicorp/null/v1.json",
             "/-/mirror/terraform.io/builtin/terraform/index.json",
+            &format!("/-/mirror/registry.terraform.io/hashicorp/{}/index.json", "a".repeat(129)),
+            &format!("/-/mirror/registry.terraform.io/hashicorp/null/1.0.0-{}.json", "a".repeat(129)),
             "/-/registry/registry.terraform.io/v2/providers/hashicorp/null/versions",
             "/-/registry/registry.terraform.io/v1/providers/hashicorp/null/3.2.0/download/linux",
         ] {

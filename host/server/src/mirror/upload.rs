@@ -1,7 +1,5 @@
 //! Uploads: a package is written to disk while it comes.
 
-use std::io;
-
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -63,14 +61,7 @@ pub(super) async fn package(
 pub(super) async fn receive(mirror: &Mirror, limits: &Limits, body: &mut Incoming) -> Result<Fetched, Refused> {
     let disk = |error| Refused::from(MirrorError::Disk(error));
     let mut pieces = Pieces::of(body, MOST, limits)?;
-    let folder = mirror.incoming();
-    let opened = tokio::task::spawn_blocking(move || {
-        let named = incoming::file(&folder)?;
-        let file = named.reopen()?;
-        Ok((named, file))
-    });
-    let (named, file) = opened.await.map_err(io::Error::from).flatten().map_err(disk)?;
-    let mut file = tokio::fs::File::from_std(file);
+    let (named, mut file) = incoming::opened(mirror.incoming()).await.map_err(disk)?;
     let (mut hasher, mut bytes) = (Sha256::new(), 0_u64);
     while let Some(piece) = pieces.next(body).await? {
         bytes = bytes.saturating_add(piece.len() as u64);

@@ -23,6 +23,8 @@ pub enum Fault {
     RedirectLoop,
     /// Lists of versions never come.
     Hangs,
+    /// Lists of versions never end.
+    Endless,
     /// No answer ever comes.
     AllHangs,
     /// Zips begin and never go on.

@@ -139,6 +139,7 @@ fn registry(inner: &Inner, state: &mut State, provider: &str, rest: &[&str]) -> 
         Some(Fault::Refuses(_, code)) => return Plan::Now(status(StatusCode::from_u16(code).expect("a status"))),
         Some(Fault::Hangs) if listing => return Plan::Never,
         Some(Fault::AllHangs) => return Plan::Never,
+        Some(Fault::Endless) if listing => return Plan::Now(endless()),
         Some(Fault::Nonsense) => return Plan::Now(whole(b"<html>Welcome to the hotel</html>".to_vec(), "text/html")),
         _ => {}
     }
@@ -294,6 +295,15 @@ async fn file(path: &Path, from: u64, cut: bool, hang: bool, ranges: bool, head:
         headers.insert(CONTENT_RANGE, format!("bytes {from}-{}/{length}", length - 1).parse().expect("a range"));
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
+    response
+}
+
+/// The beginning of a list, and spaces for ever.
+fn endless() -> Response<Body> {
+    let begun = stream::iter([Ok(Bytes::from_static(b"{\"versions\": ["))]);
+    let spaces = stream::repeat_with(|| Ok(Bytes::from(vec![b' '; PIECE])));
+    let mut response = Response::new(BodyExt::boxed(StreamBody::new(begun.chain(spaces).map_ok(Frame::data))));
+    response.headers_mut().insert(CONTENT_TYPE, "application/json".parse().expect("a type"));
     response
 }
 

@@ -1,8 +1,10 @@
 //! The mirror of providers, with the real CLIs as its clients, over TLS as they demand.
 
+mod enemy;
 mod inits;
 mod locking;
 mod uploads;
+mod upstream;
 
 use std::sync::Arc;
 
@@ -58,6 +60,7 @@ impl Site {
             .set("AUDIT_LOG", "audit.log")
             .set("MIRROR_DIR", folder.path().join("mirror"))
             .set("MIRROR_PROVIDERS", "registry.terraform.io/hashicorp/*, registry.opentofu.org/hashicorp/*")
+            .set("MIRROR_FRESH", "0s")
             .set("MIRROR_UPLOADS", "providers.example/*/*")
             .set("MIRROR_CLI_CONFIG_FILE", &upstream)
             .start()
@@ -78,6 +81,17 @@ impl Site {
     async fn get(&self, path: &str) -> (StatusCode, Value) {
         let answer = self.client.get(self.url(path)).bearer_auth(TOKEN).send().await.unwrap();
         (answer.status(), answer.json().await.unwrap())
+    }
+
+    /// The same from a server without TLS.
+    async fn get_plain(&self, path: &str) -> (StatusCode, Value) {
+        let url = self.server.url(path.trim_start_matches('/'));
+        let answer = server::http().get(url).bearer_auth(TOKEN).send().await.unwrap();
+        (answer.status(), answer.json().await.unwrap())
+    }
+
+    async fn metrics(&self) -> String {
+        server::http().get(self.server.admin_url("metrics")).send().await.unwrap().text().await.unwrap()
     }
 
     async fn complete(&self, host: &str) -> Value {
@@ -117,7 +131,7 @@ impl Site {
                  token = \"{TOKEN}\"\n}}\n"
             )
         };
-        HOSTS.iter().map(block).collect()
+        HOSTS.iter().chain(&["providers.example"]).map(block).collect()
     }
 }
 
@@ -220,7 +234,7 @@ async fn links_need_no_credentials_and_everything_else_does() {
     assert_eq!(site.client.put(site.url(link)).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
     let states = site.client.get(site.url("/team/app")).bearer_auth(TOKEN).send().await.unwrap();
     assert_eq!(states.status(), StatusCode::NOT_FOUND, "states are served beside it");
-    let metrics = server::http().get(site.server.admin_url("metrics")).send().await.unwrap().text().await.unwrap();
+    let metrics = site.metrics().await;
     assert!(metrics.contains("tofu_state_mirror_requests_total{kind=\"file\",status=\"206\"} 1"), "{metrics}");
 }
 

@@ -1,6 +1,7 @@
-//! Traces, as a real collector receives them: of whole runs, and when the collector is away, slow or refuses.
+//! Traces, as a real collector receives them: of whole runs, of what a mirror does, and when the collector is away, slow or refuses.
 
 mod exporting;
+mod mirror;
 mod runs;
 
 use reqwest::Method;
