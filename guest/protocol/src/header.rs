@@ -1,7 +1,11 @@
 //! What is read of a state: its header, in one streaming pass that also proves the whole to be JSON.
 //!
 //! A plain state is version 4 of the format (`version`, `serial`, `lineage`, `terraform_version`); one
-//! that OpenTofu encrypted has `serial`, `lineage` and `encryption_version` in the clear.
+//! that OpenTofu encrypted has `serial`, `lineage` and `encryption_version` in the clear, and the rest in
+//! `encrypted_data`.
+//!
+//! The CLIs read with Go's `encoding/json`: it takes the last of several members with the same name, and does not look
+//! at their case. What they could read otherwise than this does is refused: no CLI writes such a thing.
 
 use std::fmt;
 
@@ -17,6 +21,18 @@ const MAX_DIGITS: usize = 32;
 /// How much is fetched from the host at once. Little, because every page that one instance writes is reset for each
 /// that comes after it in the same place: a large buffer would slow down requests that need none.
 const PIECE_BYTES: u32 = 16 * 1024;
+
+/// The members that are looked at.
+const MEMBERS: [&str; 8] = [
+    "version",
+    "serial",
+    "lineage",
+    "terraform_version",
+    "encryption_version",
+    "encrypted_data",
+    "resources",
+    "outputs",
+];
 
 /// A state's header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,15 +85,21 @@ pub fn read_header(state: &impl Blob) -> Result<StateHeader, NotAState> {
         first = false;
         let mut name = Raw::up_to(MAX_RAW_BYTES);
         json.name(Some(&mut name))?;
-        match name.string().as_deref() {
+        let name = name.string();
+        found.meets(name.as_deref().unwrap_or_default())?;
+        match name.as_deref() {
             Some("version") => found.version = Some(whole_number(&mut json, "version")?),
             Some("serial") => found.serial = Some(whole_number(&mut json, "serial")?),
             Some("lineage") => found.lineage = Some(text(&mut json, "lineage")?),
             Some("terraform_version") if json.kind()? != Kind::Null => {
                 found.tool_version = Some(text(&mut json, "terraform_version")?);
             }
-            Some("encryption_version") => {
-                found.encrypted = true;
+            // As OpenTofu tells it from a plain one.
+            Some("encryption_version") if json.kind()? != Kind::Null => {
+                found.encrypted = !text(&mut json, "encryption_version")?.is_empty();
+            }
+            Some("encrypted_data") => {
+                found.has_data = json.kind()? == Kind::String;
                 json.skip()?;
             }
             Some("resources" | "outputs") => found.filled |= json.skip()?,
@@ -95,14 +117,32 @@ struct Found {
     lineage: Option<String>,
     tool_version: Option<String>,
     encrypted: bool,
+    has_data: bool,
     filled: bool,
+    /// Which of [`MEMBERS`] have come.
+    met: [bool; MEMBERS.len()],
 }
 
 impl Found {
+    /// A member of this name comes next.
+    fn meets(&mut self, name: &str) -> Result<(), NotAState> {
+        let known = MEMBERS.iter().zip(&mut self.met).find(|(known, _)| is_taken_for(name, known));
+        let Some((known, met)) = known else { return Ok(()) };
+        if name != *known || std::mem::replace(met, true) {
+            return Err(NotAState(format!(
+                "it has more than one `{known}`, or one in another case: which of them counts depends on the reader"
+            )));
+        }
+        Ok(())
+    }
+
     fn header(self) -> Result<StateHeader, NotAState> {
         let missing = |name: &str| NotAState(format!("`{name}` is missing: is this a state file?"));
         if self.version.is_none() && !self.encrypted {
             return Err(missing("version"));
+        }
+        if self.encrypted && !self.has_data {
+            return Err(NotAState("it has an `encryption_version` and no `encrypted_data`".to_owned()));
         }
         Ok(StateHeader {
             serial: self.serial.ok_or_else(|| missing("serial"))?,
@@ -112,6 +152,17 @@ impl Found {
             empty: !self.encrypted && !self.filled,
         })
     }
+}
+
+/// Whether Go's `encoding/json` takes `name` for `known`, which is of small letters: it folds case, also of the long s
+/// and of the Kelvin sign.
+fn is_taken_for(name: &str, known: &str) -> bool {
+    let fold = |letter: char| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        letter => letter.to_ascii_lowercase(),
+    };
+    name.chars().map(fold).eq(known.chars())
 }
 
 fn whole_number<F: FnMut() -> Vec<u8>>(json: &mut Scanner<F>, name: &str) -> Result<u64, NotAState> {
@@ -216,6 +267,47 @@ mod tests {
             assert!(error.contains(why), "{:.60}: {error}", bad);
         }
         assert!(read(b"{\"version\":4,\"serial\":1,\"lineage\":\"x\",\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn what_readers_could_read_differently_is_refused() {
+        let rest = r#""version":4,"serial":1,"lineage":"L","resources":[]"#;
+        for more in [
+            r#""serial":2"#,
+            r#""Serial":2"#,
+            r#""\u017ferial":2"#,
+            "\"\u{17f}erial\":2",
+            r#""VERSION":4"#,
+            r#""lineage":"L""#,
+            r#""Lineage":"M""#,
+            r#""resources":[{}]"#,
+            r#""Resources":[{}]"#,
+            r#""Outputs":{}"#,
+            r#""Encryption_Version":"v0""#,
+        ] {
+            for text in [format!("{{{rest},{more}}}"), format!("{{{more},{rest}}}")] {
+                let error = read(&text).unwrap_err().to_string();
+                assert!(error.contains("more than one"), "{text}: {error}");
+            }
+        }
+        // What is nested is no header, and what else there is at the top is nobody's business.
+        let nested = r#""a":{"serial":1,"Serial":2,"serial":3},"A":1,"a":2"#;
+        assert!(read(format!("{{{rest},{nested}}}")).is_ok());
+    }
+
+    #[test]
+    fn what_only_looks_encrypted_is_not() {
+        let with = |more: &str| read(format!(r#"{{"version":4,"serial":1,"lineage":"L",{more}}}"#));
+        for plain in [r#""encryption_version":null"#, r#""encryption_version":"""#, r#""encrypted_data":"AAAA""#] {
+            assert!(!with(plain).unwrap().encrypted, "{plain}");
+        }
+        for bad in [
+            r#""encryption_version":"v0""#,
+            r#""encryption_version":"v0","encrypted_data":null"#,
+            r#""encryption_version":7,"encrypted_data":"AAAA""#,
+        ] {
+            assert!(with(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
