@@ -2,6 +2,8 @@
 
 use tofu_state_protocol::lock_info::LockInfo;
 
+use crate::table::one_line;
+
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -22,7 +24,7 @@ pub enum Error {
         info: Box<LockInfo>,
     },
     /// The server says no.
-    #[error("{place}: {message} (status {status}{}){}", code_of(.code), hint(*.status))]
+    #[error("{place}: {} (status {status}{}){}", one_line(.message), code_of(.code), hint(*.status))]
     Refused {
         /// What was asked for.
         place: String,
@@ -59,7 +61,8 @@ fn told(info: &LockInfo) -> String {
     if !info.info.is_empty() {
         text.push_str(&format!(": {}", info.info));
     }
-    text
+    // Whoever took it wrote this.
+    one_line(&text)
 }
 
 fn code_of(code: &str) -> String {
@@ -71,5 +74,23 @@ fn hint(status: u16) -> &'static str {
         401 => ". Set TF_HTTP_USERNAME and TF_HTTP_PASSWORD; for a source, SOURCE_USERNAME and SOURCE_PASSWORD",
         403 => ". Is it the right token, and may it do this here?",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_have_written_neither_moves_the_cursor_nor_begins_a_line() {
+        let text =
+            r#"{"ID":"x","Who":"eve\u001b[2K","Operation":"a\nb","Info":"\u0007Done.\r\n","Created":"\u009b1A"}"#;
+        let info = Box::new(LockInfo::parse(text.as_bytes()).unwrap());
+        let locked = Error::Locked { path: "a/b".to_owned(), info }.to_string();
+        let (place, code) = ("a/b".to_owned(), "denied".to_owned());
+        let refused = Error::Refused { place, status: 422, code, message: "no\u{1b}[1A\n".to_owned() }.to_string();
+        for said in [locked, refused] {
+            assert!(!said.contains(char::is_control), "{said:?}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::ask::Answers;
 use crate::error::Error;
 use crate::lock_info::{NewLock, me};
 use crate::protocol::State;
+use crate::table::one_line;
 
 /// What a lock is taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +61,8 @@ pub async fn take(state: &State<'_>, purpose: &Purpose, answers: Answers) -> Res
             let question = format!(
                 "{path} is locked by an earlier run of this very command (ID {}, since {}). If that run has ended, this \
                  one can go on under its lock. Go on?",
-                info.id, info.created
+                info.id,
+                one_line(&info.created)
             );
             if answers.ask(&question).await {
                 Ok(Held { id: info.id.clone(), text: info.text.clone(), continued: true })

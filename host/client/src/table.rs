@@ -16,9 +16,7 @@ impl Table {
 
     /// Adds a row.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        // What comes from elsewhere must not move the cursor.
-        let clean = |cell: String| cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        self.rows.push(cells.into_iter().map(clean).collect());
+        self.rows.push(cells.into_iter().map(|cell| one_line(&cell)).collect());
     }
 }
 
@@ -37,6 +35,12 @@ impl fmt::Display for Table {
         }
         Ok(())
     }
+}
+
+/// Text from elsewhere as it may be shown: it neither moves the cursor nor begins a line of its own.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A number of things, for people.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::api::{Comparison, Lock, Version};
+use crate::table::one_line;
 
 /// The longest value that is shown whole, in characters.
 const LONGEST_VALUE: usize = 120;
@@ -12,18 +13,18 @@ pub(super) fn comparison(comparison: &Comparison) -> String {
     let difference = &comparison.difference;
     let mut text = format!("{}: {} -> {}\n", comparison.path, version(&comparison.from), version(&comparison.to));
     for resource in &difference.resources {
-        text.push_str(&format!("  {} {}\n", sign(&resource.change), resource.address));
+        text.push_str(&format!("  {} {}\n", sign(&resource.change), one_line(&resource.address)));
         for attribute in &resource.attributes {
             let values = values(attribute.sensitive, attribute.from.as_ref(), attribute.to.as_ref());
-            text.push_str(&format!("      {}: {values}\n", attribute.path));
+            text.push_str(&format!("      {}: {values}\n", one_line(&attribute.path)));
         }
         if !resource.also.is_empty() {
-            text.push_str(&format!("      also: {}\n", resource.also.join(", ")));
+            text.push_str(&format!("      also: {}\n", one_line(&resource.also.join(", "))));
         }
     }
     for output in &difference.outputs {
         let values = values(output.sensitive, output.from.as_ref(), output.to.as_ref());
-        text.push_str(&format!("  {} output {}: {values}\n", sign(&output.change), output.name));
+        text.push_str(&format!("  {} output {}: {values}\n", sign(&output.change), one_line(&output.name)));
     }
     if difference.truncated {
         text.push_str("  … and more than one answer holds\n");
@@ -37,7 +38,7 @@ pub(super) fn comparison(comparison: &Comparison) -> String {
         summary.unchanged,
         difference.outputs.len()
     ));
-    printable(&text)
+    text
 }
 
 /// A version in a few words.
@@ -53,11 +54,6 @@ pub(super) fn lock(lock: &Lock) -> String {
     let who = lock.who.as_deref().filter(|who| !who.is_empty()).unwrap_or(&lock.by);
     let operation = lock.operation.as_deref().unwrap_or_default();
     format!("{who} {operation} since {}", lock.since)
-}
-
-/// What comes from elsewhere must not move the cursor.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
 fn sign(change: &str) -> char {
