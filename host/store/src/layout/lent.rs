@@ -53,6 +53,11 @@ impl Lending {
         Bytes::from_owner(Lent { content, place, places: Arc::clone(&self.places) })
     }
 
+    /// Forgets where contents of `key` lie: it was deleted, its chunks go, and its revisions may begin again.
+    pub(super) fn forget(&self, key: &Key) {
+        lock(&self.places).retain(|_, read| read.key != *key);
+    }
+
     /// How `content` lies in the store, if it is all of what was read from this revision of `key`.
     pub(super) fn find(&self, key: &Key, revision: Revision, content: &Bytes) -> Option<Laid> {
         let places = lock(&self.places);
@@ -109,6 +114,10 @@ mod tests {
         assert!(lending.find(&key("a/b"), 7, &content.slice(1..)).is_none(), "a part");
         assert!(lending.find(&key("a/b"), 7, &content.slice(..4)).is_none(), "a part");
         assert!(lending.find(&key("a/b"), 7, &Bytes::from_static(b"state")).is_none(), "other memory");
+        let other = lending.lend(&key("a/c"), 7, b"state".to_vec(), laid());
+        lending.forget(&key("a/b"));
+        assert!(lending.find(&key("a/b"), 7, &content).is_none(), "it was deleted");
+        assert!(lending.find(&key("a/c"), 7, &other).is_some());
     }
 
     #[test]

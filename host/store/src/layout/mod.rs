@@ -318,6 +318,7 @@ impl Store for Layout {
             _ => None,
         };
         self.store.delete(key).await?;
+        self.lending.forget(key);
         self.collector.deleted(key, sets, named).await;
         Ok(())
     }

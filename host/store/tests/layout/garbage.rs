@@ -147,6 +147,20 @@ async fn a_deleted_document_takes_its_sets_with_it() {
 }
 
 #[tokio::test]
+async fn what_was_read_before_a_deletion_is_written_back_with_chunks_of_its_own() {
+    let (raw, time) = (Arc::new(Memory::keeping(3)), Time::new());
+    let layout = time.layout(Arc::<Memory>::clone(&raw));
+    let (first, second) = (noise(1, 4 * ENTRY), noise(2, 4 * ENTRY));
+    put(&layout, &first, 0).await;
+    let read = entry(&layout).await.content.unwrap();
+    layout.delete(&state()).await.unwrap();
+    // Its revisions begin again.
+    assert_eq!(put(&layout, &second, 0).await, 1);
+    assert_eq!(put(&layout, &read, 1).await, 2);
+    assert_same(entry(&layout).await.content.as_ref(), &first);
+}
+
+#[tokio::test]
 async fn names_like_those_of_sets_are_left_alone() {
     let (raw, time) = (Arc::new(Memory::keeping(1)), Time::new());
     let layout = time.layout(Arc::<Memory>::clone(&raw));
