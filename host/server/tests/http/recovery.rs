@@ -135,8 +135,47 @@ async fn rights_are_those_of_the_protocol_and_one_more() {
     }
     let told = with(&server, "outputs-token", "GET", "/-/v1/outputs/team/app", "").await.text();
     assert!(!told.contains("d-1") && !told.contains("SECRET"), "{told}");
-    // The protocol's own door stays shut for it.
-    assert_eq!(with(&server, "outputs-token", "GET", "/team/app", "").await.status, 403);
+    // The protocol's own doors stay shut for it, and whatever it asks of one version stays within that.
+    let lock = r#"{"ID":"O"}"#;
+    for (method, path, body) in [
+        ("GET", "/team/app", ""),
+        ("HEAD", "/team/app", ""),
+        ("POST", "/team/app", "{}"),
+        ("DELETE", "/team/app", ""),
+        ("LOCK", "/team/app", lock),
+        ("UNLOCK", "/team/app", lock),
+        ("LOCK", "/-/lock/team/app", lock),
+        ("POST", "/-/lock/team/app", lock),
+        ("DELETE", "/-/lock/team/app", lock),
+        ("HEAD", "/-/v1/content/team/app", ""),
+    ] {
+        let answer = with(&server, "outputs-token", method, path, body).await;
+        assert!([403, 405].contains(&answer.status), "{method} {path}: {}", answer.status);
+        assert!(!answer.text().contains("SECRET"), "{method} {path}: {}", answer.text());
+    }
+    for query in ["", "?revision=1", "?revision=1&sensitive=true", "?revision=9", "?from=1&to=2", "?sensitive=1"] {
+        let told = with(&server, "outputs-token", "GET", &format!("/-/v1/outputs/team/app{query}"), "").await.text();
+        assert!(!told.contains("d-1") && !told.contains("password") && !told.contains("lineage"), "{query}: {told}");
+    }
+    assert_eq!(server.ask("DELETE", "/team/app", "").await.status, 200);
+    let gone = with(&server, "outputs-token", "GET", "/-/v1/outputs/team/app", "").await;
+    assert_eq!((gone.status, gone.code().as_str()), (404, "no-state"));
+    let before = of(&with(&server, "outputs-token", "GET", "/-/v1/outputs/team/app?revision=2", "").await);
+    assert_eq!(before["outputs"]["url"]["value"], "https://20");
+    // A deletion is compared as no state at all, from either side.
+    let reader = async |query: &str| {
+        of(&with(&server, "reader-token", "GET", &format!("/-/v1/difference/team/app{query}"), "").await)
+    };
+    for (query, kinds, summary) in [
+        ("", ["state", "deleted"], json!({"added": 0, "removed": 1, "changed": 0, "unchanged": 0})),
+        ("?from=3&to=1", ["deleted", "state"], json!({"added": 1, "removed": 0, "changed": 0, "unchanged": 0})),
+        ("?from=3&to=3", ["deleted", "deleted"], json!({"added": 0, "removed": 0, "changed": 0, "unchanged": 0})),
+    ] {
+        let told = reader(query).await;
+        assert_eq!([&told["from"]["kind"], &told["to"]["kind"]], kinds, "{query}");
+        assert_eq!(told["difference"]["summary"], summary, "{query}");
+        assert!(!told.to_string().contains("SECRET"), "{query}: {told}");
+    }
 }
 
 #[tokio::test]
