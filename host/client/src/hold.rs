@@ -8,6 +8,7 @@ use tofu_state_protocol::lock_info::LockInfo;
 use crate::api::Lock;
 use crate::ask::Answers;
 use crate::error::Error;
+use crate::interrupt::{interrupted, unless_interrupted};
 use crate::lock_info::{NewLock, me};
 use crate::protocol::State;
 use crate::table::one_line;
@@ -51,11 +52,19 @@ impl Purpose {
 /// Takes the lock, or goes on under the one that an earlier run of the same command has left.
 ///
 /// # Errors
-/// Somebody else holds it, or the server says no.
+/// Somebody else holds it, the server says no, or it was interrupted; then nothing is held.
 pub async fn take(state: &State<'_>, purpose: &Purpose, answers: Answers) -> Result<Held, Error> {
     let lock = NewLock::now(purpose.operation, &purpose.info);
     let text = lock.text();
-    match state.lock(&text).await {
+    let taken = tokio::select! {
+        taken = state.lock(&text) => taken,
+        () = interrupted() => {
+            // It may be taken, and only its answer be missing.
+            let _ = unless_interrupted(state.unlock(&text)).await;
+            return Err(Error::other("interrupted"));
+        }
+    };
+    match taken {
         Ok(()) => Ok(Held { id: lock.id, text, continued: false }),
         Err(Error::Locked { path, info }) if purpose.is_of(&info) => {
             let question = format!(
@@ -64,7 +73,8 @@ pub async fn take(state: &State<'_>, purpose: &Purpose, answers: Answers) -> Res
                 info.id,
                 one_line(&info.created)
             );
-            if answers.ask(&question).await {
+            let goes_on = unless_interrupted(async { Ok(answers.ask(&question).await) }).await?;
+            if goes_on {
                 Ok(Held { id: info.id.clone(), text: info.text.clone(), continued: true })
             } else {
                 Err(Error::Locked { path, info })
@@ -78,10 +88,10 @@ pub async fn take(state: &State<'_>, purpose: &Purpose, answers: Answers) -> Res
 /// released is refused, so nothing can change any more.
 ///
 /// # Errors
-/// The work's error; or the lock could not be released.
+/// The work's error; or the lock could not be released, also because that was interrupted in its turn.
 pub async fn release<T>(state: &State<'_>, held: &Held, result: Result<T, Error>) -> Result<T, Error> {
     let path = &state.place.path;
-    match (state.unlock(&held.text).await, result) {
+    match (unless_interrupted(state.unlock(&held.text)).await, result) {
         (Ok(()), result) => result,
         (Err(unlock), Ok(_)) => Err(Error::other(format!(
             "it is done, but {path} is still locked (ID {}): {unlock}. Run the same command again, or \
@@ -96,7 +106,7 @@ pub async fn release<T>(state: &State<'_>, held: &Held, result: Result<T, Error>
     }
 }
 
-/// Does `work` under the lock, and ends it when the person interrupts (Ctrl-C): then the lock is released all the same.
+/// Does `work` under the lock, and ends it when it is interrupted: then the lock is released all the same.
 ///
 /// # Errors
 /// The work's, or that of the lock.
@@ -105,9 +115,5 @@ pub async fn under<T>(
     held: &Held,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let result = tokio::select! {
-        result = work => result,
-        _ = tokio::signal::ctrl_c() => Err(Error::other("interrupted")),
-    };
-    release(state, held, result).await
+    release(state, held, unless_interrupted(work).await).await
 }

@@ -9,6 +9,7 @@ pub mod ask;
 pub mod error;
 pub mod hold;
 pub mod http;
+pub mod interrupt;
 mod keep;
 pub mod lock_info;
 pub mod protocol;

@@ -12,6 +12,7 @@ use crate::api::{Api, Version};
 use crate::ask::Answers;
 use crate::error::Error;
 use crate::hold::{Held, Purpose, release, take, under};
+use crate::interrupt::unless_interrupted;
 use crate::protocol::State;
 use crate::serial::header;
 use crate::table::count;
@@ -48,10 +49,11 @@ pub(super) async fn mv<W: Write>(
         0 => String::new(),
         left => format!(" {} can be had at {old} only.", count(left, "older version")),
     };
-    let line = format!(
-        "{old} is now {new}, with {}; who wrote them and when is told at {old} only.{left}",
-        count(moved.versions, "older version")
-    );
+    let with = match moved.versions {
+        0 => ".".to_owned(),
+        copied => format!(", with {}; who wrote them and when is told at {old} only.", count(copied, "older version")),
+    };
+    let line = format!("{old} is now {new}{with}{left}");
     context.result(&json, &line)
 }
 
@@ -71,13 +73,41 @@ async fn move_it(
     history: bool,
     answers: Answers,
 ) -> Result<Moved, Error> {
+    let prepared = unless_interrupted(prepare(api, (from, to), old_lock, purpose, history, answers)).await?;
+    let Some((load, left)) = prepared else {
+        let new_lock = take(to, purpose, answers).await?;
+        return release(to, &new_lock, Ok(Moved { versions: 0, left: 0 })).await;
+    };
+    loop {
+        // A lock for each version: of what is written under one lock, a server may keep only the last for good.
+        let new_lock = take(to, purpose, answers).await?;
+        if new_lock.continued {
+            // A version may have been written under it already.
+            release(to, &new_lock, Ok(())).await?;
+            continue;
+        }
+        let is_done = under(to, &new_lock, step(api, (from, to), (old_lock, &new_lock), &load)).await?;
+        if is_done {
+            return Ok(Moved { versions: load.chain.len(), left });
+        }
+    }
+}
+
+/// Looks at both paths and asks: what is to be moved, and how many older versions stay behind. None: an earlier run,
+/// whose lock was found, had come to its end but for the locks.
+async fn prepare(
+    api: &Api<'_>,
+    (from, to): (&State<'_>, &State<'_>),
+    old_lock: &Held,
+    purpose: &Purpose,
+    history: bool,
+    answers: Answers,
+) -> Result<Option<(Load, usize)>, Error> {
     let (old, new) = (&from.place.path, &to.place.path);
     let found = to.get().await?;
     let Some(state) = from.get().await? else {
-        if found.is_some() && old_lock.continued {
-            // The run whose lock this is had come to its end but for the locks.
-            let new_lock = take(to, purpose, answers).await?;
-            return release(to, &new_lock, Ok(Moved { versions: 0, left: 0 })).await;
+        if found.is_some() && (old_lock.continued || is_left(api, new, purpose).await?) {
+            return Ok(None);
         }
         let hint =
             if found.is_some() { format!("; there is one at {new}: was it moved already?") } else { String::new() };
@@ -93,20 +123,12 @@ async fn move_it(
     if !answers.ask(&question).await {
         return Err(Error::other("nothing was moved"));
     }
-    let load = Load { state, chain };
-    loop {
-        // A lock for each version: of what is written under one lock, a server may keep only the last for good.
-        let new_lock = take(to, purpose, answers).await?;
-        if new_lock.continued {
-            // A version may have been written under it already.
-            release(to, &new_lock, Ok(())).await?;
-            continue;
-        }
-        let is_done = under(to, &new_lock, step(api, (from, to), (old_lock, &new_lock), &load)).await?;
-        if is_done {
-            return Ok(Moved { versions: load.chain.len(), left });
-        }
-    }
+    Ok(Some((Load { state, chain }, left)))
+}
+
+/// Whether an earlier run has left its lock on the new path.
+async fn is_left(api: &Api<'_>, new: &str, purpose: &Purpose) -> Result<bool, Error> {
+    Ok(api.lock(new).await?.lock.is_some_and(|lock| purpose.left_by_me(&lock).is_some()))
 }
 
 /// Writes the next version; after the last one, deletes the old state. Whether that was it.

@@ -17,6 +17,7 @@ use crate::ask::Answers;
 use crate::error::Error;
 use crate::hold::{Held, Purpose, release, take, under};
 use crate::http::{Http, Redirects};
+use crate::interrupt::interrupted;
 use crate::protocol::State;
 use crate::serial::header;
 use crate::settings::Settings;
@@ -73,15 +74,17 @@ pub async fn import(import: &Import<'_>) -> Result<Report, Error> {
         }
     });
     let done = work.buffer_unordered(import.parallel.max(1)).collect::<Vec<_>>();
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stopped.store(true, Ordering::Relaxed);
-        }
-        std::future::pending::<()>().await;
+    let interrupted_twice = async {
+        interrupted().await;
+        stopped.store(true, Ordering::Relaxed);
+        // Locks are being released; who has no patience for that says so once more.
+        interrupted().await;
     };
     let mut states = tokio::select! {
         states = done => states,
-        () = interrupted => Vec::new(),
+        () = interrupted_twice => {
+            return Err(Error::other("interrupted, with locks that may be left: the same import, run again, goes on"));
+        }
     };
     let skipped = listing.skipped.iter().map(|(name, why)| Entry::without_state(name, Outcome::Skipped, why));
     states.extend(skipped);
@@ -124,7 +127,7 @@ async fn one(target: &Target<'_>, name: &Name, path: &str) -> Entry {
     };
     let bytes = match target.import.source.read(&name.name).await {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return entry(Outcome::Failed, "it is not there any more, or empty".to_owned()),
+        Ok(None) => return entry(Outcome::Failed, "nothing is there, or it is empty".to_owned()),
         Err(error) => return entry(Outcome::Failed, error.to_string()),
     };
     let state = match read(bytes, name) {
@@ -211,10 +214,40 @@ fn compare(found: &Bytes, state: &Bytes) -> Result<Outcome, Refused> {
     }
     let why = match (header(found), header(state)) {
         (Ok(there), Ok(new)) if there.lineage != new.lineage => "a state with another lineage is there".to_owned(),
+        _ if found.trim_ascii() == state.trim_ascii() => {
+            "it is there, and only white space around it differs (`state pull` adds a line feed)".to_owned()
+        }
+        (Ok(there), Ok(new)) if there.serial == new.serial => {
+            format!("the same state is there with the same serial {} and other bytes", there.serial)
+        }
         (Ok(there), Ok(new)) => {
             format!("the same state is there with serial {}, here it has {}", there.serial, new.serial)
         }
         _ => "another state is there".to_owned(),
     };
     Err(Refused::Conflict(format!("{why}; it was left alone")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_says_what_differs() {
+        let state = |serial: u64, lineage: &str, rest: &str| {
+            Bytes::from(format!(r#"{{"version":4,"serial":{serial},"lineage":"{lineage}"}}{rest}"#))
+        };
+        let there = state(3, "a", "");
+        assert!(matches!(compare(&there, &there), Ok(Outcome::Present)));
+        for (new, why) in [
+            (state(3, "a", "\n"), "only white space around it differs"),
+            (state(4, "a", ""), "with serial 3, here it has 4"),
+            (state(1, "b", ""), "another lineage"),
+            (Bytes::from_static(br#"{"version":4,"lineage":"a","serial":3}"#), "the same serial 3 and other bytes"),
+            (Bytes::from_static(b"no state"), "another state"),
+        ] {
+            let Err(Refused::Conflict(said)) = compare(&there, &new) else { panic!("{new:?} is none") };
+            assert!(said.contains(why) && said.ends_with("it was left alone"), "{said}");
+        }
+    }
 }

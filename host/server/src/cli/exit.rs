@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap_complete::Shell;
+use tofu_state_client::interrupt::interrupted;
 use tofu_state_client::settings::Settings;
 use tofu_state_client::state;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::ask::Ask;
 use super::{Flags, completions, policy, providers, sandbox, say, token, transfer};
@@ -58,7 +58,7 @@ pub fn providers(task: &providers::Task) -> ExitCode {
         let end = tokio::select! {
             end = providers::perform(task, &mut out, &mut err) => Some(end),
             // So that what was being downloaded is thrown away.
-            () = told_to_end() => None,
+            () = interrupted() => None,
         };
         spans.end().await;
         Ok::<_, config::Mistakes>(end)
@@ -70,17 +70,6 @@ pub fn providers(task: &providers::Task) -> ExitCode {
         Ok(Some(providers::End::Bad)) => ExitCode::FAILURE,
         Ok(Some(providers::End::Wrong)) => ExitCode::from(WRONG_CONFIGURATION),
         Ok(None) => fail(&"interrupted", 1),
-    }
-}
-
-/// Ctrl-C, or SIGTERM.
-async fn told_to_end() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
     }
 }
 

@@ -1,6 +1,7 @@
 //! A proxy between a command and a server that lets so many requests through and then cuts: before the server sees the
 //! next one, or after it has done it and before the command hears of it. So a kill can be put at every request.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,8 +9,10 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
+use tofu_state_testing::server::Server;
 use tokio::sync::watch;
 
+use super::program;
 use super::stand_in::serve;
 
 /// On which side of the server's work the cut is.
@@ -104,5 +107,26 @@ impl Proxy {
     async fn hang(&self) -> Response<Full<Bytes>> {
         self.reached.send_replace(true);
         std::future::pending().await
+    }
+}
+
+/// Runs a command through a proxy that cuts at request `through`, and kills it there. Whether it came to its end first.
+pub(crate) async fn killed(server: &Server, arguments: &[&str], through: usize, side: Side) -> bool {
+    let cut = Cut::start(server.url(""), through, side).await;
+    let mut command = tokio::process::Command::from({
+        let mut command = program(&cut.address);
+        command.args(arguments);
+        command
+    });
+    let mut child = command.kill_on_drop(true).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    tokio::select! {
+        ended = child.wait() => {
+            assert!(ended.unwrap().success(), "{arguments:?} failed at request {} of {through}", cut.seen());
+            true
+        }
+        () = cut.reached() => {
+            child.kill().await.unwrap();
+            false
+        }
     }
 }

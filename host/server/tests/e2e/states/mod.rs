@@ -1,6 +1,6 @@
 //! `tofu-state state`: single states seen, locked, recovered and moved by the real program.
 
-mod cut;
+pub(crate) mod cut;
 mod recover;
 mod single;
 pub(crate) mod stand_in;

@@ -1,13 +1,15 @@
 //! `state list`, `versions`, `show`, `diff`, `restore` and `mv`, with the real `tofu`, on both stores, and killed at every
 //! request.
 
+use std::process::Stdio;
+
 use serde_json::Value;
 use tofu_state_testing::cli::Cli;
 use tofu_state_testing::server::Server;
 
-use super::cut::{Cut, Side};
+use super::cut::{Cut, Side, killed};
 use super::{Ended, program, run};
-use crate::common::{Site, server, set_up};
+use crate::common::{PATIENCE, Site, server, set_up};
 use crate::wire::{Client, state};
 
 const PATH: &str = "team/app";
@@ -106,32 +108,6 @@ async fn a_restore_on_the_embedded_store() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_on_openbao() {
     the_fourth_of_ten_applies_comes_back(Site::openbao().await).await;
-}
-
-/// Runs a command through a proxy that cuts at request `through`, and kills it there. Whether it came to its end first.
-async fn killed(server: &Server, arguments: &[&str], through: usize, side: Side) -> bool {
-    let cut = Cut::start(server.url(""), through, side).await;
-    let mut command = tokio::process::Command::from({
-        let mut command = program(&cut.address);
-        command.args(arguments);
-        command
-    });
-    let mut child = command
-        .kill_on_drop(true)
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    tokio::select! {
-        ended = child.wait() => {
-            assert!(ended.unwrap().success(), "{arguments:?} failed at request {} of {through}", cut.seen());
-            true
-        }
-        () = cut.reached() => {
-            child.kill().await.unwrap();
-            false
-        }
-    }
 }
 
 async fn restores_killed_at_every_request(site: Site) {
@@ -283,4 +259,59 @@ async fn an_interruption_releases_the_lock() {
     ended.failure("interrupted");
     client.lock("another").await.unwrap().expect(200);
     assert_eq!(client.get().await.unwrap().expect(200).json(), state(2, &[]));
+}
+
+/// Runs a move whose request number `through` is never answered, and interrupts it there. None: there is no such request.
+async fn interrupted_move(server: &Server, arguments: &[&str], through: usize) -> Option<Ended> {
+    let cut = Cut::start_with_one_gap(server.url(""), through).await;
+    let mut command = tokio::process::Command::from(program(&cut.address));
+    command.args(arguments).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let pid = rustix::process::Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+    let ended = child.wait_with_output();
+    tokio::pin!(ended);
+    tokio::select! {
+        output = &mut ended => {
+            Ended::of(output.unwrap()).success();
+            return None;
+        }
+        () = cut.reached() => {}
+    }
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = tokio::time::timeout(PATIENCE, ended).await.expect("it does not end").unwrap();
+    Some(Ended::of(output))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_that_is_interrupted_anywhere_leaves_no_lock_or_says_so() {
+    let server = server().start().await;
+    let mut said = 0;
+    for through in 0.. {
+        assert!(through < 60, "it never comes to its end");
+        let (old, new) = (format!("old/{through}"), format!("new/{through}"));
+        let (from, to) = (Client::new(&server, &old), Client::new(&server, &new));
+        for serial in 1..=2 {
+            from.post(&state(serial, &[]), None).await.unwrap().expect(200);
+        }
+        let arguments = ["state", "mv", &old, &new, "--yes"];
+        let Some(ended) = interrupted_move(&server, &arguments, through).await else { break };
+        assert_ne!(ended.code, Some(0), "{through}: {ended:?}");
+        for client in [&from, &to] {
+            let probe = client.lock("probe").await.unwrap();
+            if probe.status == 200 {
+                client.unlock("probe").await.unwrap().expect(200);
+            } else {
+                // Only where the request that was lost is the one that releases it.
+                assert!(ended.stderr.contains("still locked"), "{through}: {ended:?}");
+                said += 1;
+            }
+        }
+        if from.get().await.unwrap().status == 200 || ended.stderr.contains("still locked") {
+            run(&server, &arguments).await.success();
+        }
+        from.get().await.unwrap().expect(404);
+        assert_eq!(to.get().await.unwrap().expect(200).json(), state(2, &[]));
+        to.lock("later").await.unwrap().expect(200);
+    }
+    assert!(said > 0, "no release was lost");
 }
