@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
 /// The largest state that a server takes (`MAX_STATE_BYTES`); more is not unpacked.
-const LARGEST: u64 = 256 << 20;
+pub(super) const LARGEST: u64 = 256 << 20;
 /// How often something may be wrapped: base64, then compressed, and once more for those who did both twice.
 const MOST_WRAPPERS: usize = 4;
 

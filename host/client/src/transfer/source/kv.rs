@@ -122,8 +122,8 @@ impl Kv {
     }
 
     /// The state in a secret, as text.
-    fn state(&self, name: &str, fields: &serde_json::Map<String, Value>) -> Result<Bytes, Error> {
-        let failed = |why: &str| Error::other(format!("{name}: {why}"));
+    fn state(&self, fields: &serde_json::Map<String, Value>) -> Result<Bytes, Error> {
+        let failed = |why: &str| Error::other(why);
         let value = match &self.place.field {
             Some(field) => fields.get(field).ok_or_else(|| failed(&format!("there is no field `{field}`"))),
             None if fields.len() == 1 => fields.values().next().ok_or_else(|| failed("there is no field")),
@@ -183,7 +183,7 @@ impl Source for Kv {
         match answer.status {
             200 => {
                 let secret: Secret = serde_json::from_slice(&answer.body).map_err(|_| odd(&address))?;
-                secret.data.data.map(|fields| self.state(name, &fields)).transpose()
+                secret.data.data.map(|fields| self.state(&fields)).transpose()
             }
             404 if reasons(&answer).is_empty() => Ok(None),
             _ => Err(refused(&address, &answer)),

@@ -1,5 +1,6 @@
 //! Where states come from. A source is only ever read.
 
+pub mod consul;
 pub mod folder;
 pub mod gitlab;
 pub mod kv;

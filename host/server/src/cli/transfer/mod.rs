@@ -32,7 +32,8 @@ Examples:
   tofu-state import folder ./states --into platform
   tofu-state import s3 --bucket states --prefix prod/ --strip prod --apply
   tofu-state import gitlab --url https://gitlab.example.com --project platform/network --into platform --apply
-  tofu-state import kv --mount secret --prefix terraform --field state --strip terraform --apply";
+  tofu-state import kv --mount secret --prefix terraform --field state --strip terraform --apply
+  tofu-state import consul --prefix terraform/ --strip terraform --rename '-env:' - --apply";
 
 const EXPORT_HELP: &str = "\
 Reads every state that the token may read, while the server serves, and writes each into a file of its own, with a
@@ -72,7 +73,7 @@ pub fn import_command() -> Command {
         Arg::new(name).long(name).value_name(value).default_value("").hide_default_value(true).global(true).help(help)
     };
     Command::new("import")
-        .about("Bring states to a server: from a folder, an archive, S3, GitLab, another http backend, a KV version 2")
+        .about("Bring states to a server: from files, S3, GitLab, Consul, another http backend, a KV version 2")
         .after_help(IMPORT_HELP)
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -85,6 +86,7 @@ pub fn import_command() -> Command {
                 .long("rename")
                 .value_names(["REGEX", "BY"])
                 .num_args(2)
+                .allow_hyphen_values(true)
                 .action(ArgAction::Append)
                 .global(true)
                 .help("Replace in names, such as '^env:/([^/]+)/(.+)$' '$2-$1'. May be given several times."),

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use tofu_state_client::Error;
 use tofu_state_client::settings::{self, Credentials, Flags, Settings, Tls};
 use tofu_state_client::transfer::source::Source;
+use tofu_state_client::transfer::source::consul::{self, Consul};
 use tofu_state_client::transfer::source::folder::Folder;
 use tofu_state_client::transfer::source::gitlab::GitLab;
 use tofu_state_client::transfer::source::kv::{self, Kv};
@@ -19,6 +20,8 @@ use tofu_state_client::transfer::source::server::Server;
 const USERNAME: &str = "SOURCE_USERNAME";
 /// The password or token at a source.
 const PASSWORD: &str = "SOURCE_PASSWORD";
+/// Where Consul's own programs look for it.
+const CONSUL: &str = "127.0.0.1:8500";
 
 /// A source.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +38,7 @@ enum Kind {
     GitLab { url: String, project: String },
     S3 { endpoint: Option<String>, region: Option<String>, bucket: String, prefix: String, path_style: bool },
     Kv { address: Option<String>, namespace: Option<String>, mount: String, prefix: String, field: Option<String> },
+    Consul { address: Option<String>, datacenter: Option<String>, prefix: String },
     Server { url: String, prefix: String },
 }
 
@@ -90,6 +94,16 @@ pub(super) fn commands() -> Vec<Command> {
             .arg(prefix("The folder in the mount."))
             .arg(option("field", "NAME", "The field with the state. [default: the only one there is]"))
             .arg(authority()),
+        Command::new("consul")
+            .about("Consul's KV, as the CLIs' consul backend lays states out. CONSUL_HTTP_TOKEN is the token")
+            .arg(option(
+                "address",
+                "ADDRESS",
+                "Consul. [env: CONSUL_HTTP_ADDR, CONSUL_HTTP_SSL] [default: http://127.0.0.1:8500]",
+            ))
+            .arg(option("datacenter", "NAME", "The datacenter. [default: the agent's own]"))
+            .arg(prefix("What keys begin with: the backend's `path`, or its beginning."))
+            .arg(authority()),
         Command::new("server")
             .about("Another tofu-state server. SOURCE_PASSWORD holds its token")
             .arg(option("url", "URL", "Its address.").required(true))
@@ -124,6 +138,7 @@ pub(super) fn interpret(name: &str, matches: &ArgMatches) -> Option<From> {
             prefix: text("prefix")?,
             field: text("field"),
         },
+        "consul" => Kind::Consul { address: text("address"), datacenter: text("datacenter"), prefix: text("prefix")? },
         "server" => Kind::Server { url: text("url")?, prefix: text("prefix")? },
         _ => return None,
     };
@@ -192,6 +207,23 @@ pub(super) fn open(from: &From, variable: &dyn Fn(&str) -> Option<OsString>) -> 
             };
             Box::new(Kv::new(place, &SecretString::from(token), &tls)?)
         }
+        Kind::Consul { address, datacenter, prefix } => {
+            let address = address.clone().or_else(|| text("CONSUL_HTTP_ADDR"));
+            let address = consul_address(address.as_deref().unwrap_or(CONSUL), text("CONSUL_HTTP_SSL").as_deref());
+            let place = consul::Place {
+                address: settings::url("--address", &address)?,
+                datacenter: datacenter.clone(),
+                prefix: prefix.clone(),
+            };
+            let user = text("CONSUL_HTTP_AUTH");
+            let user = user.as_deref().and_then(|user| user.split_once(':'));
+            let credentials = user.map_or_else(Credentials::default, |(name, password)| Credentials {
+                username: name.to_owned(),
+                password: Some(SecretString::from(password)),
+            });
+            let token = text("CONSUL_HTTP_TOKEN").map(SecretString::from);
+            Box::new(Consul::new(place, token.as_ref(), credentials, &tls)?)
+        }
         Kind::Server { url, prefix } => {
             let flags = Flags { server: Some(url.clone()), ca_file: from.ca_file.clone(), ..Flags::default() };
             let variable = |name: &str| match name {
@@ -202,4 +234,30 @@ pub(super) fn open(from: &From, variable: &dyn Fn(&str) -> Option<OsString>) -> 
             Box::new(Server::new(Settings::read(&flags, &variable)?, prefix)?)
         }
     })
+}
+
+/// Consul's address as its own programs take it: without a scheme `ssl` decides.
+fn consul_address(address: &str, ssl: Option<&str>) -> String {
+    if address.contains("://") {
+        return address.to_owned();
+    }
+    let tls = ssl.is_some_and(|ssl| ["1", "t", "true"].contains(&&*ssl.to_ascii_lowercase()));
+    format!("{}://{address}", if tls { "https" } else { "http" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consul_is_found_as_its_own_programs_find_it() {
+        for (address, ssl, url) in [
+            ("127.0.0.1:8500", None, "http://127.0.0.1:8500"),
+            ("localhost:8501", Some("true"), "https://localhost:8501"),
+            ("localhost:8501", Some("0"), "http://localhost:8501"),
+            ("https://consul.example.com", Some("false"), "https://consul.example.com"),
+        ] {
+            assert_eq!(consul_address(address, ssl), url);
+        }
+    }
 }

@@ -66,8 +66,8 @@ async fn answer(states: &States, request: Request<Incoming>) -> Response<Full<By
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_project_of_gitlab_moves_in() {
-    let states = states(250);
+async fn a_thousand_states_from_a_project_of_gitlab() {
+    let states = states(1000);
     let (gitlab, server) = (gitlab(states.clone()).await, server().set("PATH_SEGMENTS", "3").start().await);
     let import = async |project: &str, token: &str| {
         let mut command = program(&server.url(""));
@@ -78,6 +78,6 @@ async fn a_project_of_gitlab_moves_in() {
     import("platform/network", "wrong").await.failure("status 401");
     import("platform/nothing", TOKEN).await.failure("there is no project platform/nothing");
     let report = import("platform/network", TOKEN).await.success().json();
-    assert_eq!(count(&report, "imported"), 250);
+    assert_eq!(count(&report, "imported"), states.len());
     holds(&server, &states, "platform").await;
 }

@@ -1,6 +1,8 @@
 //! `tofu-state import` and `tofu-state export`: a thousand states from each source, compared byte by byte.
 
+mod consul;
 mod gitlab;
+mod killed;
 mod sources;
 
 use std::collections::BTreeMap;

@@ -19,7 +19,7 @@ use crate::wire::{Client, state};
 const MANY: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_states_from_a_folder_to_an_archive_and_back_and_from_an_http_backend() {
+async fn a_thousand_states_from_a_folder_to_an_archive_and_back_from_an_http_backend_and_from_a_server() {
     let (states, folder) = (states(MANY), tempfile::tempdir().unwrap());
     let from = folder.path().join("from");
     write(&states, &from, ".tfstate");
@@ -53,6 +53,14 @@ async fn a_thousand_states_from_a_folder_to_an_archive_and_back_and_from_an_http
     let report = tokio::task::spawn_blocking(move || Ended::of(command.output().unwrap())).await.unwrap();
     assert_eq!(count(&report.success().json(), "imported"), MANY);
     holds(&first, &states, "moved").await;
+
+    // With the list that a server of ours has.
+    let mut command = program(&first.url(""));
+    command.args(["import", "server", "--url", &second.url(""), "--into", "again", "--apply", "--json"]);
+    command.env("SOURCE_PASSWORD", TOKEN);
+    let report = tokio::task::spawn_blocking(move || Ended::of(command.output().unwrap())).await.unwrap();
+    assert_eq!(count(&report.success().json(), "imported"), MANY);
+    holds(&first, &states, "again").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
