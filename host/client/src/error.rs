@@ -71,7 +71,9 @@ fn code_of(code: &str) -> String {
 
 fn hint(status: u16) -> &'static str {
     match status {
-        401 => ". Set TF_HTTP_USERNAME and TF_HTTP_PASSWORD; for a source, SOURCE_USERNAME and SOURCE_PASSWORD",
+        401 => {
+            ". Are TF_HTTP_USERNAME and TF_HTTP_PASSWORD set and right; at a source, SOURCE_USERNAME and SOURCE_PASSWORD?"
+        }
         403 => ". Is it the right token, and may it do this here?",
         _ => "",
     }

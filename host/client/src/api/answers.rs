@@ -77,6 +77,12 @@ impl Version {
     pub fn is_state(&self) -> bool {
         self.kind == "state"
     }
+
+    /// Whether it is `older` once more: a lock that is broken writes what is there again, with a new revision.
+    #[must_use]
+    pub fn copies(&self, older: &Self) -> bool {
+        self.kind != "unreadable" && self.kind == older.kind && self.sha256 == older.sha256
+    }
 }
 
 /// What differs between two versions.

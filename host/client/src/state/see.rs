@@ -43,10 +43,11 @@ pub(super) async fn versions<W: Write>(api: &Api<'_>, path: &str, context: &mut 
         return context.document(&versions);
     }
     let mut table = Table::new(&["revision", "kind", "serial", "size", "written", "by", "tool", "lock"]);
-    for version in &versions {
+    for (place, version) in versions.iter().enumerate() {
+        let copies = versions.get(place + 1).is_some_and(|older| version.copies(older));
         table.row([
             version.revision.to_string(),
-            version.kind.clone(),
+            if copies { "copy".to_owned() } else { version.kind.clone() },
             number(version.serial),
             size(version),
             text(version.written.as_ref()),
@@ -67,7 +68,11 @@ pub(super) async fn show<W: Write>(api: &Api<'_>, path: &str, context: &mut Cont
             .document(&json!({ "path": path, "current": current, "versions": versions.len(), "lock": lock }));
     }
     let lock = match &lock.lock {
-        Some(held) => format!("{} (ID {})", render::lock(held), held.id),
+        Some(held) => {
+            let reason = held.info.as_deref().filter(|info| !info.is_empty());
+            let reason = reason.map(|reason| format!(": {}", table::one_line(reason))).unwrap_or_default();
+            format!("{} (ID {}){reason}", render::lock(held), held.id)
+        }
         None => lock.status,
     };
     let lines = [
@@ -94,8 +99,19 @@ pub(super) async fn diff<W: Write>(
     sensitive: bool,
     context: &mut Context<'_, W>,
 ) -> Result<(), Error> {
+    let from = match from {
+        Some(from) => Some(from),
+        None => before(&api.versions(path).await?, to),
+    };
     let comparison = api.difference(path, from, to, sensitive).await?;
     if context.json { context.document(&comparison) } else { context.say(&render::comparison(&comparison)) }
+}
+
+/// The revision of the version before `to` (none: the present one) that is not the same once more.
+fn before(versions: &[Version], to: Option<u64>) -> Option<u64> {
+    let place = versions.iter().position(|version| to.is_none_or(|to| version.revision == to))?;
+    let (newer, older) = versions.get(place..)?.split_first()?;
+    older.iter().find(|version| !newer.copies(version)).map(|version| version.revision)
 }
 
 impl<W: Write> Context<'_, W> {
@@ -116,4 +132,31 @@ fn number(value: Option<u64>) -> String {
 
 fn size(version: &Version) -> String {
     version.size.map_or_else(|| "-".to_owned(), table::size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_last_write_changed_is_told_after_a_lock_was_broken_too() {
+        let version = |revision, kind: &str, sha256: &str| Version {
+            revision,
+            kind: kind.to_owned(),
+            sha256: (!sha256.is_empty()).then(|| sha256.to_owned()),
+            ..Version::default()
+        };
+        let versions = [
+            version(7, "state", "b"),
+            version(6, "state", "b"),
+            version(5, "state", "a"),
+            version(4, "none", ""),
+            version(2, "none", ""),
+        ];
+        assert_eq!(before(&versions, None), Some(5));
+        assert_eq!(before(&versions, Some(6)), Some(5));
+        assert_eq!(before(&versions, Some(5)), Some(4));
+        assert_eq!(before(&versions, Some(4)), None, "the server says what that means");
+        assert_eq!(before(&versions, Some(77)), None);
+    }
 }
