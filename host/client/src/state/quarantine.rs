@@ -89,7 +89,13 @@ pub(super) async fn accept<W: Write>(
         if !answers.ask(&question).await {
             return Err(Error::other("nothing was accepted"));
         }
-        api.accept(path, &found.sha256, &held.id, overrule).await
+        api.accept(path, &found.sha256, &held.id, overrule).await.map_err(|error| match error {
+            Error::Refused { place, status, code, message } if code == "denied" && !overrule => {
+                let message = format!("{message} To write it all the same, say --overrule");
+                Error::Refused { place, status, code, message }
+            }
+            other => other,
+        })
     })
     .await?;
     let line = format!("{path}: the refused state {} is the present one", found.sha256);

@@ -17,7 +17,7 @@ use crate::ask::Answers;
 use crate::error::Error;
 use crate::hold::{Held, Purpose, release, take, under};
 use crate::http::{Http, Redirects};
-use crate::interrupt::interrupted;
+use crate::interrupt::{interrupted, unless_interrupted};
 use crate::protocol::State;
 use crate::serial::header;
 use crate::settings::Settings;
@@ -74,17 +74,15 @@ pub async fn import(import: &Import<'_>) -> Result<Report, Error> {
         }
     });
     let done = work.buffer_unordered(import.parallel.max(1)).collect::<Vec<_>>();
-    let interrupted_twice = async {
+    let interrupted = async {
         interrupted().await;
         stopped.store(true, Ordering::Relaxed);
-        // Locks are being released; who has no patience for that says so once more.
-        interrupted().await;
+        // What has begun ends by itself, see `one`; and what was done is told.
+        std::future::pending::<()>().await;
     };
     let mut states = tokio::select! {
         states = done => states,
-        () = interrupted_twice => {
-            return Err(Error::other("interrupted, with locks that may be left: the same import, run again, goes on"));
-        }
+        () = interrupted => Vec::new(),
     };
     let skipped = listing.skipped.iter().map(|(name, why)| Entry::without_state(name, Outcome::Skipped, why));
     states.extend(skipped);
@@ -125,7 +123,7 @@ async fn one(target: &Target<'_>, name: &Name, path: &str) -> Entry {
         path: Some(path.to_owned()),
         ..Entry::without_state(&name.name, outcome, reason)
     };
-    let bytes = match target.import.source.read(&name.name).await {
+    let bytes = match unless_interrupted(target.import.source.read(&name.name)).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return entry(Outcome::Failed, "nothing is there, or it is empty".to_owned()),
         Err(error) => return entry(Outcome::Failed, error.to_string()),
@@ -179,7 +177,7 @@ impl From<Error> for Refused {
 /// Writes the state where none is.
 async fn bring(target: &Target<'_>, path: &str, state: &Bytes) -> Result<Outcome, Refused> {
     let there = State { http: target.http, place: target.import.settings.place(Some(path))? };
-    if let Some(found) = there.get().await? {
+    if let Some(found) = unless_interrupted(there.get()).await? {
         if let Some(held) = target.left.get(path) {
             // The run that wrote it was killed before it had released the lock.
             release(&there, held, Ok(())).await?;

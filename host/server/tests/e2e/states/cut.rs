@@ -12,8 +12,9 @@ use hyper::{Request, Response};
 use tofu_state_testing::server::Server;
 use tokio::sync::watch;
 
-use super::program;
 use super::stand_in::serve;
+use super::{Ended, program};
+use crate::common::PATIENCE;
 
 /// On which side of the server's work the cut is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,4 +130,25 @@ pub(crate) async fn killed(server: &Server, arguments: &[&str], through: usize, 
             false
         }
     }
+}
+
+/// Runs a command whose request number `through` is never answered, and interrupts it there. None: there is no such request.
+pub(crate) async fn interrupted(server: &Server, arguments: &[&str], through: usize) -> Option<Ended> {
+    let cut = Cut::start_with_one_gap(server.url(""), through).await;
+    let mut command = tokio::process::Command::from(program(&cut.address));
+    command.args(arguments).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let pid = rustix::process::Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+    let ended = child.wait_with_output();
+    tokio::pin!(ended);
+    tokio::select! {
+        output = &mut ended => {
+            Ended::of(output.unwrap()).success();
+            return None;
+        }
+        () = cut.reached() => {}
+    }
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = tokio::time::timeout(PATIENCE, ended).await.expect("it does not end").unwrap();
+    Some(Ended::of(output))
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod cut;
 mod recover;
+mod refused;
 mod single;
 pub(crate) mod stand_in;
 

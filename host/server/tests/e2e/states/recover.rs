@@ -1,15 +1,13 @@
 //! `state list`, `versions`, `show`, `diff`, `restore` and `mv`, with the real `tofu`, on both stores, and killed at every
 //! request.
 
-use std::process::Stdio;
-
 use serde_json::Value;
 use tofu_state_testing::cli::Cli;
 use tofu_state_testing::server::Server;
 
-use super::cut::{Cut, Side, killed};
+use super::cut::{Cut, Side, interrupted, killed};
 use super::{Ended, program, run};
-use crate::common::{PATIENCE, Site, server, set_up};
+use crate::common::{Site, server, set_up};
 use crate::wire::{Client, state};
 
 const PATH: &str = "team/app";
@@ -18,7 +16,11 @@ const FOURTH: usize = 4;
 
 /// The revision of the version with this serial.
 async fn revision(server: &Server, serial: u64) -> String {
-    let versions = run(server, &["state", "versions", PATH, "--json"]).await.success().json();
+    revision_at(server, PATH, serial).await
+}
+
+async fn revision_at(server: &Server, path: &str, serial: u64) -> String {
+    let versions = run(server, &["state", "versions", path, "--json"]).await.success().json();
     let found = versions.as_array().unwrap().iter().find(|version| version["serial"] == serial);
     found.unwrap_or_else(|| panic!("no serial {serial} in {versions}"))["revision"].to_string()
 }
@@ -156,24 +158,23 @@ async fn so_it_is_on_openbao() {
     restores_killed_at_every_request(Site::openbao().await).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_move_killed_anywhere_can_be_run_again() {
-    let server = server().start().await;
+async fn moves_killed_at_every_request(site: Site) {
+    let server = &site.server;
     for side in [Side::Before, Side::After] {
         for through in 0.. {
             assert!(through < 60, "it never comes to its end");
             let (old, new) = (format!("old/{side:?}-{through}"), format!("new/{side:?}-{through}"));
-            let (from, to) = (Client::new(&server, &old), Client::new(&server, &new));
+            let (from, to) = (Client::new(server, &old), Client::new(server, &new));
             for serial in 1..=3 {
                 from.post(&state(serial, &[]), None).await.unwrap().expect(200);
             }
             let arguments = ["state", "mv", &old, &new, "--yes"];
-            let ended = killed(&server, &arguments, through, side).await;
+            let ended = killed(server, &arguments, through, side).await;
             let (here, there) = (from.get().await.unwrap(), to.get().await.unwrap());
             // It is whole at one of the two at any moment.
             let whole = |answer: &crate::wire::Answer| answer.status == 200 && answer.json() == state(3, &[]);
             assert!(whole(&here) || whole(&there), "{side:?} {through}: {here:?} {there:?}");
-            let again = run(&server, &arguments).await;
+            let again = run(server, &arguments).await;
             if ended {
                 again.failure("was it moved already?");
             } else if here.status == 404 && from.lock("probe").await.unwrap().status == 200 {
@@ -184,7 +185,7 @@ async fn a_move_killed_anywhere_can_be_run_again() {
             }
             from.get().await.unwrap().expect(404);
             assert_eq!(to.get().await.unwrap().expect(200).json(), state(3, &[]));
-            let versions = run(&server, &["state", "versions", &new, "--json"]).await.success().json();
+            let versions = run(server, &["state", "versions", &new, "--json"]).await.success().json();
             let states = versions.as_array().unwrap().iter().filter(|version| version["kind"] == "state");
             let serials: Vec<_> = states.map(|version| version["serial"].as_u64().unwrap()).collect();
             assert_eq!(serials, [3, 2, 1], "{side:?} {through}: the history came along");
@@ -194,7 +195,7 @@ async fn a_move_killed_anywhere_can_be_run_again() {
             to.lock("later").await.unwrap().expect(200);
             to.post(&state(4, &[]), Some("later")).await.unwrap().expect(200);
             to.unlock("later").await.unwrap().expect(200);
-            let versions = run(&server, &["state", "versions", &new, "--json"]).await.success().json();
+            let versions = run(server, &["state", "versions", &new, "--json"]).await.success().json();
             let kept = versions.as_array().unwrap().iter().filter(|version| version["kind"] == "state").count();
             assert_eq!(kept, 4, "{side:?} {through}: {versions}");
             if ended {
@@ -202,6 +203,16 @@ async fn a_move_killed_anywhere_can_be_run_again() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_killed_anywhere_can_be_run_again() {
+    moves_killed_at_every_request(Site::embedded().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_can_one_on_openbao() {
+    moves_killed_at_every_request(Site::openbao().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -261,27 +272,6 @@ async fn an_interruption_releases_the_lock() {
     assert_eq!(client.get().await.unwrap().expect(200).json(), state(2, &[]));
 }
 
-/// Runs a move whose request number `through` is never answered, and interrupts it there. None: there is no such request.
-async fn interrupted_move(server: &Server, arguments: &[&str], through: usize) -> Option<Ended> {
-    let cut = Cut::start_with_one_gap(server.url(""), through).await;
-    let mut command = tokio::process::Command::from(program(&cut.address));
-    command.args(arguments).kill_on_drop(true).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
-    let pid = rustix::process::Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
-    let ended = child.wait_with_output();
-    tokio::pin!(ended);
-    tokio::select! {
-        output = &mut ended => {
-            Ended::of(output.unwrap()).success();
-            return None;
-        }
-        () = cut.reached() => {}
-    }
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    let output = tokio::time::timeout(PATIENCE, ended).await.expect("it does not end").unwrap();
-    Some(Ended::of(output))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_that_is_interrupted_anywhere_leaves_no_lock_or_says_so() {
     let server = server().start().await;
@@ -294,7 +284,7 @@ async fn a_move_that_is_interrupted_anywhere_leaves_no_lock_or_says_so() {
             from.post(&state(serial, &[]), None).await.unwrap().expect(200);
         }
         let arguments = ["state", "mv", &old, &new, "--yes"];
-        let Some(ended) = interrupted_move(&server, &arguments, through).await else { break };
+        let Some(ended) = interrupted(&server, &arguments, through).await else { break };
         assert_ne!(ended.code, Some(0), "{through}: {ended:?}");
         for client in [&from, &to] {
             let probe = client.lock("probe").await.unwrap();
@@ -314,4 +304,29 @@ async fn a_move_that_is_interrupted_anywhere_leaves_no_lock_or_says_so() {
         to.lock("later").await.unwrap().expect(200);
     }
     assert!(said > 0, "no release was lost");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_does_a_restore() {
+    let server = server().start().await;
+    for through in 0.. {
+        assert!(through < 50, "it never comes to its end");
+        let path = format!("team/{through}");
+        let client = Client::new(&server, &path);
+        for serial in 1..=2 {
+            client.post(&state(serial, &[format!("entry {serial}")]), None).await.unwrap().expect(200);
+        }
+        let first = revision_at(&server, &path, 1).await;
+        let arguments = ["state", "restore", &path, &first, "--yes"];
+        let Some(ended) = interrupted(&server, &arguments, through).await else { break };
+        assert_ne!(ended.code, Some(0), "{through}: {ended:?}");
+        let probe = client.lock("probe").await.unwrap();
+        assert!(probe.status == 200 || ended.stderr.contains("still locked"), "{through}: {ended:?}");
+        if probe.status == 200 {
+            client.unlock("probe").await.unwrap().expect(200);
+        }
+        run(&server, &arguments).await.success();
+        assert_eq!(client.get().await.unwrap().expect(200).json(), state(3, &["entry 1".to_owned()]));
+        client.lock("later").await.unwrap().expect(200);
+    }
 }
