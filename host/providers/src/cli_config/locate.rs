@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::Style;
+use crate::{Platform, Style};
 
 /// Environment variables, and the folder in which the program runs.
 #[derive(Clone, Default)]
@@ -81,7 +81,7 @@ impl Environment {
     }
 }
 
-/// The files that exist, the one that counts most first.
+/// The files that exist, in the order in which both programs read them.
 pub(super) fn files(style: Style, environment: &Environment) -> Vec<PathBuf> {
     let named = ["TF_CLI_CONFIG_FILE", "TERRAFORM_CONFIG"].iter().find_map(|name| environment.set(name));
     if let Some(named) = named {
@@ -114,6 +114,20 @@ pub(super) fn files(style: Style, environment: &Environment) -> Vec<PathBuf> {
     let mut beside: Vec<_> = entries.map(|entry| entry.path()).filter(is_config).collect();
     beside.sort();
     Some(main).filter(|path| path.exists()).into_iter().chain(beside).collect()
+}
+
+/// The folders in which programs beside the CLIs are looked for, first those that count most.
+pub(super) fn plugin_folders(style: Style, environment: &Environment) -> Vec<PathBuf> {
+    let mut homes: Vec<_> = environment.home().iter().map(|home| home.join(".terraform.d")).collect();
+    if style == Style::Tofu {
+        homes.extend(environment.set("XDG_DATA_HOME").map(|data| Path::new(data).join("opentofu")));
+    }
+    let both = |home: PathBuf| {
+        let folder = environment.folder.join(home).join("plugins");
+        let machine = folder.join(Platform::current().to_string());
+        [folder, machine]
+    };
+    homes.into_iter().flat_map(both).collect()
 }
 
 /// The folders with packages that both programs look into by themselves.

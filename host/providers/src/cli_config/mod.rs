@@ -3,6 +3,7 @@
 //! (<https://opentofu.org/docs/cli/config/config-file/>)
 
 mod hcl1;
+mod helper;
 mod installation;
 mod locate;
 mod tokens;
@@ -12,12 +13,14 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+pub use helper::HelperError;
 pub use installation::{Method, Pattern, Place};
 pub use locate::Environment;
 
 use crate::Style;
 use crate::address::normal_host;
 use hcl1::{Item, Value};
+use helper::Helper;
 
 /// What the configuration says about providers.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +37,9 @@ pub struct CliConfig {
     pub files: Vec<PathBuf>,
     /// What was read and is not heeded here, in sentences.
     pub remarks: Vec<String>,
-    tokens: BTreeMap<String, SecretString>,
+    /// By host; none, if its `credentials` block has no token.
+    tokens: BTreeMap<String, Option<SecretString>>,
+    helper: Option<Helper>,
     environment: Environment,
     style: Option<Style>,
 }
@@ -80,13 +85,15 @@ impl CliConfig {
             })?;
             config.files.push(path);
         }
+        config.remarks.extend(config.helper.iter().filter_map(Helper::missing).map(HelperError::to_string));
         if let Some(folder) = config.environment.get("TF_PLUGIN_CACHE_DIR").filter(|folder| !folder.is_empty()) {
             config.plugin_cache = Some(folder.into());
         }
         Ok(config)
     }
 
-    /// Takes in one file's text. What several files say about one thing, the first has said.
+    /// Takes in one file's text. Of what several say about one host, the last counts, as in both CLIs; but the first
+    /// `plugin_cache_dir`.
     fn read(&mut self, text: &str, style: Style) -> Result<(), (usize, String)> {
         for Item { keys, value, line } in hcl1::parse(text)? {
             let wrong = |what: &str| (line, what.to_owned());
@@ -97,22 +104,29 @@ impl CliConfig {
                     {
                         let host = normal_host(&host).ok_or_else(|| wrong("`host` has a name that is no host's"))?;
                         let services = services(items).ok_or_else(|| wrong("`services` must map names to URLs"))?;
-                        self.services.entry(host).or_insert(services);
+                        self.services.insert(host, services);
                     }
                 }
                 "credentials" => {
                     let wanted = || wrong("credentials \"HOST\" { token = \"…\" } is wanted");
                     for (host, items) in blocks(labels, &value).ok_or_else(wanted)? {
                         let host = normal_host(&host).ok_or_else(|| wrong("`credentials` names what is no host"))?;
-                        if let Some(token) = find(items, "token").and_then(Value::text) {
-                            self.tokens.entry(host).or_insert_with(|| token.to_owned().into());
-                        }
+                        let token = find(items, "token").and_then(Value::text);
+                        self.tokens.insert(host, token.map(|token| token.to_owned().into()));
                     }
                 }
-                "credentials_helper" => self.remarks.push(
-                    "credentials_helper is not run here: give tokens in `credentials` blocks or TF_TOKEN_… variables"
-                        .to_owned(),
-                ),
+                "credentials_helper" => {
+                    let wanted = || wrong("credentials_helper \"NAME\" { args = [\"…\"] } is wanted");
+                    for (name, items) in blocks(labels, &value).ok_or_else(wanted)? {
+                        if self.helper.as_ref().is_some_and(|helper| helper.name != name) {
+                            return Err(wrong("there is more than one `credentials_helper` block"));
+                        }
+                        let arguments = find(items, "args").map_or_else(|| Some(Vec::new()), Value::texts);
+                        let arguments = arguments.ok_or_else(|| wrong("`args` must be a list of strings"))?;
+                        let folders = locate::plugin_folders(style, &self.environment);
+                        self.helper = Some(Helper::new(&name, arguments, &folders));
+                    }
+                }
                 "plugin_cache_dir" => {
                     let text = value.text().ok_or_else(|| wrong("`plugin_cache_dir` must be a string"))?;
                     let expanded = self.environment.expand(text);
@@ -136,10 +150,31 @@ impl CliConfig {
     }
 
     /// The token for `host`, written as [`Address::host`](crate::Address::host) has it: from a `TF_TOKEN_…` variable,
-    /// else from a `credentials` block.
+    /// else from a `credentials` block, else, where the host has none of the two, from the credentials helper.
+    ///
+    /// # Errors
+    /// If the helper fails.
+    pub async fn token(&self, host: &str) -> Result<Option<SecretString>, HelperError> {
+        match (self.environment.token(host), self.tokens.get(host), &self.helper) {
+            (Some(token), _, _) => Ok(Some(token)),
+            (None, Some(written), _) => Ok(written.clone()),
+            (None, None, Some(helper)) => helper.token(host).await,
+            (None, None, None) => Ok(None),
+        }
+    }
+
+    /// What to do about a host that wants a token and has none.
     #[must_use]
-    pub fn token(&self, host: &str) -> Option<SecretString> {
-        self.environment.token(host).or_else(|| self.tokens.get(host).cloned())
+    pub fn advice(&self, host: &str) -> String {
+        let variable = format!("TF_TOKEN_{}", host.replace('-', "__").replace('.', "_"));
+        let give = format!("give one in a `credentials` block of the CLI configuration or in {variable}");
+        match &self.helper {
+            Some(helper) => match helper.missing() {
+                Some(missing) => format!("{give} ({missing})"),
+                None => format!("{give} (credentials_helper \"{}\" tells none)", helper.name),
+            },
+            None => give,
+        }
     }
 
     /// The URL of a host's service, if the configuration names it. `None` within: the host has a `host` block that

@@ -15,12 +15,16 @@ fn read(text: &str) -> Result<CliConfig, CliConfigError> {
     CliConfig::load(Style::Terraform, environment)
 }
 
+async fn token(config: &CliConfig, host: &str) -> Option<String> {
+    config.token(host).await.unwrap().map(|token| token.expose_secret().to_owned())
+}
+
 fn address(text: &str) -> Address {
     Address::parse(text, Style::Terraform).unwrap()
 }
 
-#[test]
-fn hosts_tokens_and_methods_are_read() {
+#[tokio::test]
+async fn hosts_tokens_and_methods_are_read() {
     let config = read(
         r#"
         host "Registry.Example:443" { services = { "providers.v1" = "http://127.0.0.1:9/p/", "modules.v1" = {} } }
@@ -45,7 +49,7 @@ fn hosts_tokens_and_methods_are_read() {
     assert_eq!(config.service("registry.example", "providers.v1"), Some(Some("http://127.0.0.1:9/p/")));
     assert_eq!(config.service("silent.example", "providers.v1"), Some(None));
     assert_eq!(config.service("other.example", "providers.v1"), None);
-    assert_eq!(config.token("registry.example").unwrap().expose_secret(), "of-file");
+    assert_eq!(token(&config, "registry.example").await.as_deref(), Some("of-file"));
     assert!(config.plugin_cache.unwrap().ends_with("cache"));
     assert_eq!(config.dev_overrides["acme/web"], Path::new("/home/dev/web"));
     let methods = config.installation.unwrap();
@@ -71,6 +75,9 @@ fn mistakes_name_file_and_line() {
         ("provider_installation {\n filesystem_mirror {}\n}", 2, "needs `path`"),
         ("host \"a b\" { services = {} }", 1, "no host"),
         ("provider_installation {}\nprovider_installation {}", 2, "more than one"),
+        ("credentials_helper \"a\" {}\ncredentials_helper \"b\" {}", 2, "more than one `credentials_helper`"),
+        ("credentials_helper \"a\" { args = [1] }", 1, "a list of strings"),
+        ("credentials_helper {\n}\ncredentials_helper = 1", 3, "is wanted"),
     ] {
         let error = read(text).unwrap_err().to_string();
         assert!(error.contains(&format!(".terraformrc:{line}: ")), "{error}");
@@ -78,8 +85,8 @@ fn mistakes_name_file_and_line() {
     }
 }
 
-#[test]
-fn a_variable_has_the_last_word_about_tokens() {
+#[tokio::test]
+async fn a_variable_has_the_last_word_about_tokens() {
     let variables = [
         ("TF_TOKEN_registry_example", "dotted"),
         ("TF_TOKEN_my__registry_example", "dashed"),
@@ -89,11 +96,68 @@ fn a_variable_has_the_last_word_about_tokens() {
     let environment = Environment::new(variables, PathBuf::new());
     let mut config = CliConfig::load(Style::Tofu, environment).unwrap();
     config.read("credentials \"registry.example\" { token = \"of-file\" }", Style::Tofu).unwrap();
-    let token = |host: &str| config.token(host).map(|token| token.expose_secret().to_owned());
-    assert_eq!(token("registry.example").as_deref(), Some("dotted"));
-    assert_eq!(token("my-registry.example").as_deref(), Some("dashed"));
-    assert_eq!(token("xn--80akhbyknj4f.com").as_deref(), Some("punycode"));
-    assert_eq!(token("empty.example"), None);
+    for (host, found) in [
+        ("registry.example", Some("dotted")),
+        ("my-registry.example", Some("dashed")),
+        ("xn--80akhbyknj4f.com", Some("punycode")),
+        ("empty.example", None),
+    ] {
+        assert_eq!(token(&config, host).await.as_deref(), found, "{host}");
+    }
+}
+
+/// As both CLIs do it: what `login` has written beside the main file counts more than the main file.
+#[tokio::test]
+async fn of_several_files_the_last_counts() {
+    let home = TempDir::new().unwrap();
+    let folder = home.path().join(".terraform.d");
+    std::fs::create_dir(&folder).unwrap();
+    let text =
+        |token: &str| format!("credentials \"a.example\" {{ token = \"{token}\" }}\nplugin_cache_dir = \"/{token}\"");
+    std::fs::write(home.path().join(".terraformrc"), text("main")).unwrap();
+    std::fs::write(folder.join("a.tfrc"), text("beside")).unwrap();
+    let environment = Environment::new([("HOME", home.path().to_str().unwrap())], home.path().to_owned());
+    for style in [Style::Tofu, Style::Terraform] {
+        let config = CliConfig::load(style, environment.clone()).unwrap();
+        assert_eq!(token(&config, "a.example").await.as_deref(), Some("beside"));
+        assert_eq!(config.plugin_cache.as_deref(), Some(Path::new("/main")));
+    }
+}
+
+#[tokio::test]
+async fn a_helper_tells_what_nothing_else_says() {
+    let home = TempDir::new().unwrap();
+    let plugins = home.path().join("data/opentofu/plugins").join(crate::Platform::current().to_string());
+    std::fs::create_dir_all(&plugins).unwrap();
+    std::os::unix::fs::symlink("/bin/sh", plugins.join("terraform-credentials-team_v1.0.0")).unwrap();
+    let text = r#"
+        credentials_helper "team" { args = ["-c", "echo '{\"token\": \"of-helper\"}'"] }
+        credentials "silent.example" {}
+        credentials "written.example" { token = "of-file" }
+    "#;
+    std::fs::write(home.path().join("cli"), text).unwrap();
+    let variables = [
+        ("HOME", home.path().to_str().unwrap()),
+        ("XDG_DATA_HOME", "data"),
+        ("TF_CLI_CONFIG_FILE", "cli"),
+        ("TF_TOKEN_set_example", "of-variable"),
+    ];
+    let environment = Environment::new(variables, home.path().to_owned());
+    let config = CliConfig::load(Style::Tofu, environment.clone()).unwrap();
+    assert!(config.remarks.is_empty(), "{:?}", config.remarks);
+    for (host, found) in [
+        ("other.example", Some("of-helper")),
+        ("written.example", Some("of-file")),
+        ("set.example", Some("of-variable")),
+        ("silent.example", None),
+    ] {
+        assert_eq!(token(&config, host).await.as_deref(), found, "{host}");
+    }
+    // Terraform does not look into that folder. Like it, we go on, and tell.
+    let config = CliConfig::load(Style::Terraform, environment).unwrap();
+    assert_eq!(token(&config, "other.example").await, None);
+    assert!(config.remarks[0].contains("terraform-credentials-team is not in"), "{:?}", config.remarks);
+    assert!(config.advice("other.example").contains("terraform-credentials-team is not in"));
 }
 
 #[test]

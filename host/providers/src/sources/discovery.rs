@@ -48,7 +48,7 @@ impl Discovery {
         }
         let url = Url::parse(&format!("https://{host}/.well-known/terraform.json"))
             .map_err(|_| failed("it is no host name".to_owned()))?;
-        let token = self.config.token(host);
+        let token = self.config.token(host).await.map_err(|error| failed(error.to_string()))?;
         let (body, end) = self.http.get(&url, token.as_ref(), MOST).await.map_err(|error| match error.status() {
             Some(http::StatusCode::NOT_FOUND) => none(),
             _ => failed(format!("its services cannot be discovered: {error}")),

@@ -93,7 +93,10 @@ impl NetworkMirror {
         let failed = |reason: String| SourceError::Failed { place: self.place(), reason };
         let path = format!("{}/{}/{}/{name}", provider.host(), provider.namespace(), provider.kind());
         let url = self.url.join(&path).map_err(|_| failed("no URL can be made for it".to_owned()))?;
-        let token = normal_host(&host(&self.url)).and_then(|host| self.config.token(&host));
+        let token = match normal_host(&host(&self.url)) {
+            Some(host) => self.config.token(&host).await.map_err(|error| failed(error.to_string()))?,
+            None => None,
+        };
         match self.http.get(&url, token.as_ref(), MOST).await {
             Ok((body, end)) => match serde_json::from_slice(&body) {
                 Ok(answer) => Ok(Some((answer, end))),

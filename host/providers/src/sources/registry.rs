@@ -112,17 +112,15 @@ impl Registry {
         let place = place(provider);
         let failed = |reason: String| Asked::Failed(SourceError::Failed { place: place.clone(), reason });
         let url = base.join(path).map_err(|_| failed("no URL can be made for it".to_owned()))?;
-        let token = self.config.token(provider.host());
+        let token = self.config.token(provider.host()).await.map_err(|error| failed(error.to_string()))?;
         let (body, end) =
             self.http.get(&url, token.as_ref(), MOST_ANSWER).await.map_err(|error| match error.status() {
                 Some(StatusCode::NOT_FOUND) => Asked::NotFound,
                 Some(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) => failed(match token {
                     Some(_) => format!("it answers {status}: it refuses the token that is configured for it"),
-                    None => format!(
-                        "it answers {status}: it wants a token: give one in a `credentials` block of the CLI \
-                         configuration or in TF_TOKEN_{}",
-                        provider.host().replace('-', "__").replace('.', "_")
-                    ),
+                    None => {
+                        format!("it answers {status}: it wants a token: {}", self.config.advice(provider.host()))
+                    }
                 }),
                 _ => failed(error.to_string()),
             })?;

@@ -10,6 +10,7 @@
 mod cases;
 mod common;
 mod compare;
+mod credentials;
 mod hostile;
 mod initialised;
 mod many;

@@ -208,6 +208,7 @@ pub fn open(MirrorConfig { settings, upstream }: MirrorConfig) -> Result<Mirror,
         .set_variable("TF_CLI_CONFIG_FILE", &upstream.map(|path| path.display().to_string()).unwrap_or_default());
     environment.set_variable("TERRAFORM_CONFIG", "");
     environment.set_variable("HOME", "");
+    environment.set_variable("XDG_DATA_HOME", "");
     let upstream =
         CliConfig::load(Style::Tofu, environment).map_err(|error| format!("MIRROR_CLI_CONFIG_FILE: {error}"))?;
     for remark in &upstream.remarks {

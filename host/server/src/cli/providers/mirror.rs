@@ -116,6 +116,7 @@ pub(super) async fn perform(task: &MirrorTask, out: &mut impl Write, err: &mut i
     let fetcher = Fetcher::new(http.clone(), coming.clone(), DOWNLOADS);
     let source = |style| -> Result<Arc<dyn Source>, String> {
         let config = CliConfig::load(style, Environment::of_process()).map_err(|error| error.to_string())?;
+        config.remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
         let explicit = config.installation.is_some();
         let installation = Installation::new(&Arc::new(config), &http, Cache::of_user())?;
         // Folders that stand for a registry by merely being there lie unpacked on this machine.
