@@ -21,6 +21,8 @@ pub const USER: &str = "ci";
 /// The user's password.
 pub const PASSWORD: &str = "hunter2-of-the-registry";
 
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
 /// How a registry wants callers to show who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
@@ -65,9 +67,9 @@ impl Registry {
     ///
     /// # Panics
     /// If it does not start.
-    pub async fn start_tls(certificate: &Path, key: &Path) -> Self {
+    pub async fn start_tls(certificate: &Path, key: &Path, auth: Auth) -> Self {
         let text = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
-        Self::with("https", Auth::None, &["-cert".to_owned(), text(certificate), "-key".to_owned(), text(key)]).await
+        Self::with("https", auth, &["-cert".to_owned(), text(certificate), "-key".to_owned(), text(key)]).await
     }
 
     /// One that sends whoever asks for blobs to `place`.
@@ -124,7 +126,7 @@ impl Registry {
         let config = b"{\"architecture\":\"wasm\",\"os\":\"wasip2\"}";
         let manifest = json!({
             "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "mediaType": MANIFEST,
             "config": self.blob(repository, "application/vnd.wasm.config.v0+json", config).await,
             "layers": [self.blob(repository, "application/wasm", bytes).await],
             "annotations": annotations,
@@ -137,7 +139,7 @@ impl Registry {
     /// # Panics
     /// If the registry does not take it.
     pub async fn blob(&self, repository: &str, media_type: &str, bytes: &[u8]) -> Value {
-        let digest = format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+        let digest = digest(bytes);
         let url = format!("{}://{}/v2/{repository}/blobs/uploads/?digest={digest}", self.scheme, self.address);
         let request = self.authorized(self.client.request(Method::POST, url)).await.body(bytes.to_vec());
         let answer = request.send().await.expect("an answer");
@@ -150,14 +152,57 @@ impl Registry {
     /// # Panics
     /// If the registry does not take it.
     pub async fn push_manifest(&self, repository: &str, manifest: &Value) -> String {
-        let text = manifest.to_string();
-        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&text)));
-        let url = format!("{}://{}/v2/{repository}/manifests/{digest}", self.scheme, self.address);
+        let digest = digest(manifest.to_string());
+        self.tag(repository, &digest, manifest).await;
+        format!("oci://{}/{repository}@{digest}", self.address)
+    }
+
+    /// Pushes a manifest under a tag.
+    ///
+    /// # Panics
+    /// If the registry does not take it.
+    pub async fn tag(&self, repository: &str, tag: &str, manifest: &Value) {
+        let url = format!("{}://{}/v2/{repository}/manifests/{tag}", self.scheme, self.address);
         let media_type = manifest["mediaType"].as_str().expect("a media type").to_owned();
         let request = self.authorized(self.client.request(Method::PUT, url)).await.header("content-type", media_type);
-        let answer = request.body(text).send().await.expect("an answer");
+        let answer = request.body(manifest.to_string()).send().await.expect("an answer");
         assert_eq!(answer.status().as_u16(), 201, "{}", self.log());
-        format!("oci://{}/{repository}@{digest}", self.address)
+    }
+
+    /// Pushes a version of a provider as OpenTofu wants it: the zip for each platform, and an index of them under a tag.
+    /// (<https://opentofu.org/docs/cli/oci_registries/provider-mirror/>)
+    ///
+    /// # Panics
+    /// If the registry does not take it.
+    pub async fn push_provider(&self, repository: &str, tag: &str, zips: &[(&str, Vec<u8>)]) {
+        let target = "application/vnd.opentofu.provider-target";
+        let mut manifests = Vec::new();
+        for (platform, zip) in zips {
+            let (os, architecture) = platform.split_once('_').expect("a platform");
+            let manifest = json!({
+                "schemaVersion": 2,
+                "mediaType": MANIFEST,
+                "artifactType": target,
+                "config": self.blob(repository, "application/vnd.oci.empty.v1+json", b"{}").await,
+                "layers": [self.blob(repository, "archive/zip", zip).await],
+            });
+            self.push_manifest(repository, &manifest).await;
+            let text = manifest.to_string();
+            manifests.push(json!({
+                "mediaType": MANIFEST,
+                "artifactType": target,
+                "digest": digest(&text),
+                "size": text.len(),
+                "platform": {"os": os, "architecture": architecture},
+            }));
+        }
+        let index = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "artifactType": "application/vnd.opentofu.provider",
+            "manifests": manifests,
+        });
+        self.tag(repository, tag, &index).await;
     }
 
     async fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
@@ -172,4 +217,8 @@ impl Registry {
             }
         }
     }
+}
+
+fn digest(bytes: impl AsRef<[u8]>) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }

@@ -87,7 +87,7 @@ pub(super) async fn show<W: Write>(api: &Api<'_>, path: &str, context: &mut Cont
         ("lock", lock),
     ];
     for (name, value) in lines {
-        context.say(&format!("{name:<9} {value}"))?;
+        context.say(&format!("{name:<9} {}", table::one_line(&value)))?;
     }
     Ok(())
 }

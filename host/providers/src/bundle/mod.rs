@@ -179,6 +179,7 @@ async fn complete(wanted: &Wanted, source: &dyn Source, fetcher: &Fetcher, to: &
             let Fetched { file, .. } = fetcher.zip(&url, |_| {}).await.map_err(|error| error.to_string())?;
             file
         }
+        Location::Blob(blob) => fetcher.blob(blob, |_| {}).await.map_err(|error| error.to_string())?.file,
         Location::Archive(path) => {
             let file = NamedTempFile::new_in(&place).map_err(disk)?;
             tokio::fs::copy(path, file.path()).await.map_err(|error| format!("{}: {error}", path.display()))?;

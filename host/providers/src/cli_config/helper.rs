@@ -3,22 +3,19 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
 use crate::Version;
+use crate::program::{self, Said};
 
 /// How long a helper may take. It may have to ask a service, or a person for a fingerprint.
 const LONGEST: Duration = Duration::from_secs(60);
-/// The longest answer, and the longest complaint, in bytes.
-const MOST: u64 = 64 << 10;
 /// What helpers' files are called.
 const PREFIX: &str = "terraform-credentials-";
 
@@ -71,9 +68,7 @@ impl Helper {
         };
         let ask = || async {
             let failed = |what| HelperError::Failed { program: program.clone(), what };
-            let late = |_| Err(format!("it has not answered within {} s", self.longest.as_secs_f32()));
-            let answer = tokio::time::timeout(self.longest, self.run(program, host)).await.unwrap_or_else(late);
-            answer.map_err(failed)
+            self.run(program, host).await.map_err(failed)
         };
         cell.get_or_init(ask).await.clone()
     }
@@ -81,26 +76,9 @@ impl Helper {
     async fn run(&self, program: &Path, host: &str) -> Result<Option<SecretString>, String> {
         let mut command = Command::new(program);
         command.args(&self.arguments).args(["get", host]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = command.spawn().map_err(|error| format!("it cannot be run: {error}"))?;
-        let (answer, complaint) = (child.stdout.take(), child.stderr.take());
-        let (answer, complaint) = tokio::try_join!(text(answer), text(complaint))?;
-        let status = child.wait().await.map_err(|error| format!("its end is not known: {error}"))?;
-        if status.success() { read(&answer) } else { Err(failure(status, complaint.expose_secret())) }
+        let Said { status, answer, complaint } = program::run(command, None, self.longest).await?;
+        if status.success() { read(&answer) } else { Err(program::failure(status, &complaint)) }
     }
-}
-
-/// All that comes from a pipe.
-async fn text(pipe: Option<impl AsyncRead + Unpin>) -> Result<SecretString, String> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        let mut bounded = pipe.take(MOST.saturating_add(1));
-        bounded.read_to_end(&mut bytes).await.map_err(|error| format!("what it says cannot be read: {error}"))?;
-    }
-    if bytes.len() as u64 > MOST {
-        return Err(format!("it says more than {MOST} bytes"));
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned().into())
 }
 
 /// The token in an answer; as both CLIs do, what is not known in it is passed over.
@@ -117,13 +95,6 @@ fn read(answer: &SecretString) -> Result<Option<SecretString>, String> {
         },
         Value::Null => Ok(None),
         _ => Err(wrong("no JSON object")),
-    }
-}
-
-fn failure(status: ExitStatus, complaint: &str) -> String {
-    match complaint.trim() {
-        "" => format!("it failed ({status}) and does not say why"),
-        complaint => format!("it failed ({status}): {complaint}"),
     }
 }
 

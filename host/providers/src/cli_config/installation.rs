@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::find;
 use super::hcl1::{Item, Value};
+use super::template::Template;
 use crate::address::normal_host;
 use crate::{Address, Style};
 
@@ -27,6 +28,8 @@ pub enum Place {
     Direct,
     /// A folder.
     Filesystem(PathBuf),
+    /// Repositories of OCI registries, by the template of their names.
+    Oci(Template),
     /// A network mirror.
     Network {
         /// Its base URL.
@@ -48,9 +51,9 @@ impl Method {
 /// Which providers: `HOST/NAMESPACE/TYPE`, each part a name or, from the right, `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    host: Option<String>,
-    namespace: Option<String>,
-    kind: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) namespace: Option<String>,
+    pub(super) kind: Option<String>,
 }
 
 impl Pattern {
@@ -108,6 +111,12 @@ pub(super) fn methods(items: &[Item], style: Style) -> Result<(Vec<Method>, Over
             let text = find(inner, key).and_then(Value::text).filter(|text| !text.is_empty());
             text.map(str::to_owned).ok_or_else(|| wrong(format!("`{name}` needs `{key}`, a string")))
         };
+        let patterns = |key: &str| {
+            let Some(value) = find(inner, key) else { return Ok(Vec::new()) };
+            let texts = value.texts().ok_or_else(|| wrong(format!("`{key}` must be a list of strings")))?;
+            texts.iter().map(|text| Pattern::parse(text, style).map_err(wrong)).collect()
+        };
+        let (include, exclude) = (patterns("include")?, patterns("exclude")?);
         let place = match name.as_str() {
             "direct" => Place::Direct,
             "filesystem_mirror" => Place::Filesystem(setting("path")?.into()),
@@ -120,6 +129,14 @@ pub(super) fn methods(items: &[Item], style: Style) -> Result<(Vec<Method>, Over
                 let trusted = matches!(find(inner, "trust_all_hashes"), Some(Value::Word(word)) if word == "true");
                 Place::Network { url, trusted }
             }
+            "oci_mirror" if style == Style::Terraform => {
+                return Err(wrong(
+                    "`oci_mirror` is a method of OpenTofu's (1.10 and later), and Terraform refuses it: lock with \
+                     `--style tofu`, or keep it in a file that only OpenTofu reads (.tofurc)"
+                        .to_owned(),
+                ));
+            }
+            "oci_mirror" => Place::Oci(Template::parse(&setting("repository_template")?, &include).map_err(wrong)?),
             "dev_overrides" => {
                 for item in inner {
                     let (Some(source), Some(path)) = (item.keys.first(), item.value.text()) else {
@@ -132,16 +149,11 @@ pub(super) fn methods(items: &[Item], style: Style) -> Result<(Vec<Method>, Over
             other => {
                 return Err(wrong(format!(
                     "`{other}` is no installation method that is known here \
-                     (direct, filesystem_mirror, network_mirror, dev_overrides)"
+                     (direct, filesystem_mirror, network_mirror, oci_mirror, dev_overrides)"
                 )));
             }
         };
-        let patterns = |key: &str| {
-            let Some(value) = find(inner, key) else { return Ok(Vec::new()) };
-            let texts = value.texts().ok_or_else(|| wrong(format!("`{key}` must be a list of strings")))?;
-            texts.iter().map(|text| Pattern::parse(text, style).map_err(wrong)).collect()
-        };
-        methods.push(Method { place, include: patterns("include")?, exclude: patterns("exclude")? });
+        methods.push(Method { place, include, exclude });
     }
     Ok((methods, overrides))
 }

@@ -6,21 +6,26 @@ mod hcl1;
 mod helper;
 mod installation;
 mod locate;
+mod oci;
+mod template;
 mod tokens;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
 pub use helper::HelperError;
 pub use installation::{Method, Pattern, Place};
 pub use locate::Environment;
+pub use template::Template;
 
 use crate::Style;
 use crate::address::normal_host;
+use crate::oci::Login;
 use hcl1::{Item, Value};
 use helper::Helper;
+use oci::OciLogins;
 
 /// What the configuration says about providers.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +45,7 @@ pub struct CliConfig {
     /// By host; none, if its `credentials` block has no token.
     tokens: BTreeMap<String, Option<SecretString>>,
     helper: Option<Helper>,
+    oci: OciLogins,
     environment: Environment,
     style: Option<Style>,
 }
@@ -78,7 +84,7 @@ impl CliConfig {
         for path in files {
             let text = std::fs::read_to_string(&path)
                 .map_err(|error| CliConfigError::Unreadable { path: path.clone(), what: error.to_string() })?;
-            config.read(&text, style).map_err(|(line, what)| CliConfigError::Malformed {
+            config.read(&text, style, &path).map_err(|(line, what)| CliConfigError::Malformed {
                 path: path.clone(),
                 line,
                 what,
@@ -94,7 +100,7 @@ impl CliConfig {
 
     /// Takes in one file's text. Of what several say about one host, the last counts, as in both CLIs; but the first
     /// `plugin_cache_dir`.
-    fn read(&mut self, text: &str, style: Style) -> Result<(), (usize, String)> {
+    fn read(&mut self, text: &str, style: Style, path: &Path) -> Result<(), (usize, String)> {
         for Item { keys, value, line } in hcl1::parse(text)? {
             let wrong = |what: &str| (line, what.to_owned());
             let (name, labels) = keys.split_first().ok_or_else(|| wrong("a value has no name"))?;
@@ -142,6 +148,16 @@ impl CliConfig {
                     self.installation = Some(methods);
                     self.dev_overrides.extend(overrides);
                 }
+                "oci_credentials" if style == Style::Tofu => {
+                    let wanted = || wrong("oci_credentials \"REGISTRY[/REPOSITORY]\" { … } is wanted");
+                    for (prefix, items) in blocks(labels, &value).ok_or_else(wanted)? {
+                        self.oci.block(&prefix, items).map_err(|what| (line, what))?;
+                    }
+                }
+                "oci_default_credentials" if style == Style::Tofu => {
+                    let items = value.object().ok_or_else(|| wrong("oci_default_credentials { … } is wanted"))?;
+                    self.oci.defaults(items, path).map_err(|what| (line, what))?;
+                }
                 // The CLIs' other settings are none of ours.
                 _ => {}
             }
@@ -175,6 +191,15 @@ impl CliConfig {
             },
             None => give,
         }
+    }
+
+    /// The credentials for a repository of an OCI registry: the most specific of those in `oci_credentials` blocks, and of
+    /// those that container tools have written on this machine. Nobody is asked.
+    ///
+    /// # Errors
+    /// A sentence, if a file that the configuration names cannot be read.
+    pub fn oci_login(&self, registry: &str, repository: &str) -> Result<Option<Login>, String> {
+        self.oci.find(&self.environment, registry, repository)
     }
 
     /// The URL of a host's service, if the configuration names it. `None` within: the host has a `host` block that

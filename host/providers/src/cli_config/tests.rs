@@ -64,6 +64,28 @@ async fn hosts_tokens_and_methods_are_read() {
     assert_eq!(methods[1].place, Place::Network { url: "https://mirror.example/p/".to_owned(), trusted: true });
 }
 
+/// OpenTofu has it since 1.10; Terraform refuses the file.
+#[test]
+fn an_oci_mirror_is_for_opentofu() {
+    let home = TempDir::new().unwrap();
+    let text = "provider_installation {\n  oci_mirror {\n    repository_template = \"r.io/${namespace}/${type}\"\n    \
+                include = [\"registry.opentofu.org/*/*\"]\n  }\n}\n";
+    std::fs::write(home.path().join("cli"), text).unwrap();
+    let load =
+        |style| CliConfig::load(style, Environment::new([("TF_CLI_CONFIG_FILE", "cli")], home.path().to_owned()));
+    let [method] = load(Style::Tofu).unwrap().installation.unwrap().try_into().unwrap();
+    let Place::Oci(template) = &method.place else { panic!("{method:?}") };
+    let provider = Address::parse("acme/web", Style::Tofu).unwrap();
+    assert!(method.serves(&provider));
+    assert_eq!(template.repository(&provider), Ok(("r.io".to_owned(), "acme/web".to_owned())));
+    let refused = load(Style::Terraform).unwrap_err().to_string();
+    assert!(refused.contains("cli:2: ") && refused.contains("Terraform refuses it"), "{refused}");
+    let wrong = text.replace("${type}", "${name}");
+    std::fs::write(home.path().join("cli"), wrong).unwrap();
+    let told = load(Style::Tofu).unwrap_err().to_string();
+    assert!(told.contains("cli:2: `repository_template`") && told.contains("`name`"), "{told}");
+}
+
 #[test]
 fn mistakes_name_file_and_line() {
     for (text, line, what) in [
@@ -95,7 +117,7 @@ async fn a_variable_has_the_last_word_about_tokens() {
     ];
     let environment = Environment::new(variables, PathBuf::new());
     let mut config = CliConfig::load(Style::Tofu, environment).unwrap();
-    config.read("credentials \"registry.example\" { token = \"of-file\" }", Style::Tofu).unwrap();
+    config.read("credentials \"registry.example\" { token = \"of-file\" }", Style::Tofu, Path::new("")).unwrap();
     for (host, found) in [
         ("registry.example", Some("dotted")),
         ("my-registry.example", Some("dashed")),

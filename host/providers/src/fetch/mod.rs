@@ -21,6 +21,7 @@ use tracing::{Instrument, field};
 
 use crate::hashing::Sha256Sum;
 use crate::http::{Http, HttpError, Url, host, unreachable};
+use crate::oci::Blob;
 
 /// The largest zip that is taken.
 const MOST: u64 = 4 << 30;
@@ -79,6 +80,29 @@ pub enum FetchError {
     },
 }
 
+/// Where a zip comes from.
+enum From<'a> {
+    Url(&'a Http, &'a Url),
+    Blob(&'a Blob),
+}
+
+impl From<'_> {
+    fn url(&self) -> &Url {
+        match self {
+            Self::Url(_, url) => url,
+            Self::Blob(blob) => blob.url(),
+        }
+    }
+
+    /// Sends one request. A status that is no success is an error.
+    async fn send(&self, headers: HeaderMap) -> Result<Response, HttpError> {
+        match self {
+            Self::Url(http, url) => http.send(url, None, headers).await,
+            Self::Blob(blob) => blob.send(headers).await,
+        }
+    }
+}
+
 /// A download on its way.
 struct Download {
     file: tokio::fs::File,
@@ -108,6 +132,19 @@ impl Fetcher {
     /// # Errors
     /// Why there is no zip, once trying again has not helped.
     pub async fn zip(&self, url: &Url, progress: impl Fn(u64) + Send + Sync) -> Result<Fetched, FetchError> {
+        self.traced(&From::Url(&self.http, url), progress).await
+    }
+
+    /// Downloads a blob, with the credentials that its registry wants.
+    ///
+    /// # Errors
+    /// As [`Self::zip`].
+    pub async fn blob(&self, blob: &Blob, progress: impl Fn(u64) + Send + Sync) -> Result<Fetched, FetchError> {
+        self.traced(&From::Blob(blob), progress).await
+    }
+
+    async fn traced(&self, from: &From<'_>, progress: impl Fn(u64) + Send + Sync) -> Result<Fetched, FetchError> {
+        let url = from.url();
         let span = tracing::info_span!(
             "download",
             server.address = url.host_str().unwrap_or_default(),
@@ -115,7 +152,7 @@ impl Fetcher {
             tofu_state.zip.bytes = field::Empty,
             error = field::Empty
         );
-        let fetched = self.to_the_end(url, &progress).instrument(span.clone()).await;
+        let fetched = self.to_the_end(from, &progress).instrument(span.clone()).await;
         match &fetched {
             Ok(fetched) => span.record("tofu_state.zip.bytes", fetched.bytes),
             Err(error) => span.record("error", error.to_string()),
@@ -123,7 +160,11 @@ impl Fetcher {
         fetched
     }
 
-    async fn to_the_end(&self, url: &Url, progress: &(impl Fn(u64) + Send + Sync)) -> Result<Fetched, FetchError> {
+    async fn to_the_end(
+        &self,
+        from: &From<'_>,
+        progress: &(impl Fn(u64) + Send + Sync),
+    ) -> Result<Fetched, FetchError> {
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await.ok();
         let disk = |error| FetchError::Disk { place: self.folder.clone(), error };
@@ -133,7 +174,7 @@ impl Fetcher {
         let mut pauses = self.http.patience().pause_after();
         loop {
             let before = download.have;
-            let error = match self.go_on(&mut download, url, progress).await {
+            let error = match self.go_on(&mut download, from, progress).await {
                 Ok(()) => break,
                 Err(FetchError::Http(error)) if error.passes() => error,
                 Err(error) => return Err(error),
@@ -153,7 +194,8 @@ impl Fetcher {
     }
 
     /// From where the download is to its end, if nothing goes wrong.
-    async fn go_on(&self, download: &mut Download, url: &Url, progress: &impl Fn(u64)) -> Result<(), FetchError> {
+    async fn go_on(&self, download: &mut Download, from: &From<'_>, progress: &impl Fn(u64)) -> Result<(), FetchError> {
+        let url = from.url();
         let disk = |error| FetchError::Disk { place: self.folder.clone(), error };
         let mut headers = HeaderMap::new();
         // A range of what is compressed on the way would be a range of something else.
@@ -164,7 +206,7 @@ impl Fetcher {
                 headers.insert(RANGE, range);
             }
         }
-        let mut response = self.http.send(url, None, headers).await?;
+        let mut response = from.send(headers).await?;
         if response.status() != StatusCode::PARTIAL_CONTENT || !begins_at(&response, download.have) {
             if download.have > 0 && response.status() == StatusCode::PARTIAL_CONTENT {
                 return Err(wrong(url, "sends another part of the zip than it was asked for").into());

@@ -175,14 +175,23 @@ impl Http {
     /// # Errors
     /// See [`HttpError`]. None names a token or a query.
     pub async fn get(&self, url: &Url, token: Option<&SecretString>, most: u64) -> Result<(Bytes, Url), HttpError> {
+        self.patiently(url, || async {
+            let response = self.send(url, token, HeaderMap::new()).await?;
+            let end = response.url().clone();
+            Ok((whole(response, most).await?, end))
+        })
+        .await
+    }
+
+    /// Does something small, in the time that a request may take, and again where that may help.
+    pub(crate) async fn patiently<T, F: Future<Output = Result<T, HttpError>>>(
+        &self,
+        url: &Url,
+        work: impl Fn() -> F,
+    ) -> Result<T, HttpError> {
         let once = || async {
-            let asked = async {
-                let response = self.send(url, token, HeaderMap::new()).await?;
-                let end = response.url().clone();
-                Ok((whole(response, most).await?, end))
-            };
             let late = |_| HttpError::Unreachable { host: host(url), what: "no answer in time".to_owned() };
-            tokio::time::timeout(self.patience.request, asked).await.map_err(late)?
+            tokio::time::timeout(self.patience.request, work()).await.map_err(late)?
         };
         once.retry(self.patience.pauses())
             .when(HttpError::passes)
@@ -196,29 +205,35 @@ impl Http {
         &self,
         url: &Url,
         token: Option<&SecretString>,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
     ) -> Result<Response, HttpError> {
-        reach::check(url).map_err(|error| HttpError::Wrong { host: host(url), what: error.to_string() })?;
-        let mut request = self.client.get(url.clone()).headers(headers);
         if let Some(token) = token {
             let text = format!("Bearer {}", token.expose_secret());
             let mut value = HeaderValue::from_str(&text)
                 .map_err(|_| HttpError::Wrong { host: host(url), what: "the token for it is no token".to_owned() })?;
             value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
+            headers.insert(AUTHORIZATION, value);
         }
-        let response = request.send().await.map_err(|error| unreachable(url, &error))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let pause = seconds.map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE));
-        Err(HttpError::Status { host: host(response.url()), status, pause })
+        let response = self.ask(url, headers).await?;
+        if response.status().is_success() { Ok(response) } else { Err(refused(&response)) }
+    }
+
+    /// Sends one request, and gives the answer, whatever its status, once its head is there.
+    pub(crate) async fn ask(&self, url: &Url, headers: HeaderMap) -> Result<Response, HttpError> {
+        reach::check(url).map_err(|error| HttpError::Wrong { host: host(url), what: error.to_string() })?;
+        self.client.get(url.clone()).headers(headers).send().await.map_err(|error| unreachable(url, &error))
     }
 }
 
-async fn whole(mut response: Response, most: u64) -> Result<Bytes, HttpError> {
+/// What an answer's status says that is no success.
+pub(crate) fn refused(response: &Response) -> HttpError {
+    let seconds = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let pause = seconds.map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE));
+    HttpError::Status { host: host(response.url()), status: response.status(), pause }
+}
+
+/// An answer's body, if it has at most `most` bytes.
+pub(crate) async fn whole(mut response: Response, most: u64) -> Result<Bytes, HttpError> {
     let url = response.url().clone();
     let mut bytes = BytesMut::new();
     while let Some(piece) = response.chunk().await.map_err(|error| unreachable(&url, &error))? {

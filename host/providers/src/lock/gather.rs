@@ -114,7 +114,7 @@ async fn learn(
     }
     let known = match (known(means, &meta).await.map_err(Failure::Other)?, &meta.location) {
         (Some(known), _) => known,
-        (None, Location::Url(url)) => {
+        (None, Location::Url(_) | Location::Blob(_)) => {
             if is_believed(&meta)
                 && let Some(h1) = installed(&meta, locked).await
             {
@@ -125,7 +125,7 @@ async fn learn(
             if request.no_download {
                 return unseen(&meta, found);
             }
-            download(means, &meta, url, progress).await.map_err(Failure::Other)?
+            download(means, &meta, progress).await.map_err(Failure::Other)?
         }
         (None, Location::Archive(_) | Location::Folder(_)) => return Err(Failure::Other("it is not there".to_owned())),
     };
@@ -188,7 +188,7 @@ impl Measured {
 /// What is known of a package without a download.
 async fn known(means: &Means, meta: &PackageMeta) -> Result<Option<Measured>, String> {
     match &meta.location {
-        Location::Url(_) => Ok(remembered_zip(means, meta)),
+        Location::Url(_) | Location::Blob(_) => Ok(remembered_zip(means, meta)),
         Location::Archive(path) => {
             let (owned, told) = (path.clone(), meta.clone());
             let cache = means.cache.clone();
@@ -231,11 +231,19 @@ fn keep(cache: Option<&Cache>, known: &Known) {
     }
 }
 
-async fn download(means: &Means, meta: &PackageMeta, url: &str, progress: &dyn Progress) -> Result<Measured, String> {
+async fn download(means: &Means, meta: &PackageMeta, progress: &dyn Progress) -> Result<Measured, String> {
     let name = &meta.filename;
-    let parsed = Url::parse(url).map_err(|_| format!("{name} lies at what is no URL"))?;
+    let (parsed, blob) = match &meta.location {
+        Location::Blob(blob) => (blob.url().clone(), Some(blob)),
+        Location::Url(url) => (Url::parse(url).map_err(|_| format!("{name} lies at what is no URL"))?, None),
+        Location::Archive(_) | Location::Folder(_) => return Err(format!("{name} is on this machine already")),
+    };
     progress.download(name);
-    let fetched = means.fetcher.zip(&parsed, |bytes| progress.bytes(bytes)).await;
+    let counted = |bytes| progress.bytes(bytes);
+    let fetched = match blob {
+        Some(blob) => means.fetcher.blob(blob, counted).await,
+        None => means.fetcher.zip(&parsed, counted).await,
+    };
     let fetched = fetched.map_err(|error| format!("{name}: {error}"))?;
     let (meta, cache) = (meta.clone(), means.cache.clone());
     blocking(move || {

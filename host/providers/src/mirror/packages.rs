@@ -95,7 +95,7 @@ impl Mirror {
         }
         let url = match &meta.location {
             Location::Url(url) => Url::parse(url).ok(),
-            Location::Archive(_) | Location::Folder(_) => None,
+            Location::Blob(_) | Location::Archive(_) | Location::Folder(_) => None,
         };
         let url = url.ok_or_else(|| missing_platform(provider, version, platform))?;
         let place = format!("the registry of {}", provider.display_host());

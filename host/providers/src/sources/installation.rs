@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{FilesystemMirror, NetworkMirror, PackageMeta, Registry, Source, SourceError};
+use super::{FilesystemMirror, NetworkMirror, OciMirror, PackageMeta, Registry, Source, SourceError};
 use crate::cache::Cache;
 use crate::cli_config::{CliConfig, Method, Place};
 use crate::http::{Http, Url};
@@ -32,6 +32,7 @@ impl Installation {
             let source: Arc<dyn Source> = match &method.place {
                 Place::Direct => Arc::clone(&registry),
                 Place::Filesystem(folder) => Arc::new(FilesystemMirror::new(folder.clone())),
+                Place::Oci(template) => Arc::new(OciMirror::new(http.clone(), Arc::clone(config), template.clone())),
                 Place::Network { url, trusted } => {
                     let parsed = Url::parse(url).map_err(|_| format!("the network mirror `{url}` is no URL"))?;
                     Arc::new(NetworkMirror::new(http.clone(), Arc::clone(config), parsed, *trusted))

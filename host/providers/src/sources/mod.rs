@@ -1,4 +1,4 @@
-//! Where providers are to be had: registries, network mirrors, folders.
+//! Where providers are to be had: registries, network mirrors, repositories of OCI registries, folders.
 //!
 //! A [`Source`] answers two questions: which versions there are, and where the package of one platform lies together with
 //! everything that may be believed about it. It downloads no package.
@@ -7,6 +7,7 @@ mod discovery;
 mod filesystem_mirror;
 mod installation;
 mod network_mirror;
+mod oci_mirror;
 mod plugin_cache;
 mod registry;
 
@@ -17,9 +18,11 @@ use async_trait::async_trait;
 pub use filesystem_mirror::FilesystemMirror;
 pub use installation::Installation;
 pub use network_mirror::{Archive, Archives, Index, LockSet, NetworkMirror};
+pub use oci_mirror::OciMirror;
 pub use plugin_cache::WithPluginCache;
 pub use registry::{Described, Registry};
 
+use crate::oci::Blob;
 use crate::{Address, Hash, Platform, Version};
 
 /// A place that knows providers.
@@ -78,6 +81,8 @@ pub struct PackageMeta {
 pub enum Location {
     /// An archive to be downloaded.
     Url(String),
+    /// An archive to be downloaded from a repository of an OCI registry.
+    Blob(Blob),
     /// An archive on this machine.
     Archive(PathBuf),
     /// An unpacked package on this machine.
@@ -91,7 +96,7 @@ pub enum Provenance {
     Signed(Vec<String>),
     /// A registry's word, without a signature (OpenTofu allows it for its own registry only).
     Registry,
-    /// A network mirror's word: its URL, and whether the configuration says to trust it.
+    /// A mirror's word: its URL, and whether the configuration says to trust it.
     Mirror {
         /// The mirror.
         url: String,

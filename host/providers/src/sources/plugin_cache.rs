@@ -47,7 +47,7 @@ impl Source for WithPluginCache {
         // A cache that is not there, or not of this package, is no mistake.
         let installed = match self.cache.package(provider, version, platform).await.map(|cached| cached.location) {
             Ok(Location::Folder(folder)) => Some(folder),
-            Ok(Location::Archive(_) | Location::Url(_)) | Err(_) => None,
+            Ok(Location::Archive(_) | Location::Url(_) | Location::Blob(_)) | Err(_) => None,
         };
         Ok(PackageMeta { installed, ..meta })
     }

@@ -66,7 +66,7 @@ async fn methods_are_asked_in_their_order() {
     let null = address(NULL);
     assert_eq!(installation.versions(&null).await.unwrap(), [version("1.0.0"), version("1.1.0")]);
     let place = |meta: tofu_state_providers::sources::PackageMeta| match meta.location {
-        Location::Url(_) => "registry",
+        Location::Url(_) | Location::Blob(_) => "registry",
         Location::Archive(_) | Location::Folder(_) => "folder",
     };
     for (number, name, expected) in [

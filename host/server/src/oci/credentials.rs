@@ -1,41 +1,12 @@
 //! Credentials for registries, from a file as `docker login` and `podman login` write it:
 //! <https://docs.docker.com/reference/cli/docker/login/#configure-credential-stores>
 
-use std::collections::HashMap;
 use std::path::Path;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use secrecy::SecretString;
+use tofu_state_providers::oci::docker::{Credentials, Entry, File};
 
 use crate::config::file;
-
-/// A user's name and password.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The name.
-    pub user: String,
-    /// The password, or a token that stands for it.
-    pub password: SecretString,
-}
-
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    auths: HashMap<String, Login>,
-}
-
-#[derive(Deserialize)]
-struct Login {
-    /// Base64 of `user:password`.
-    #[serde(default)]
-    auth: Option<String>,
-    #[serde(default)]
-    username: Option<String>,
-    #[serde(default)]
-    password: Option<String>,
-}
 
 /// The credentials for `registry` in the file at `path`; none if it holds none for it.
 ///
@@ -44,20 +15,11 @@ struct Login {
 pub fn read(path: &Path, registry: &str) -> Result<Option<Credentials>, String> {
     let told = |what: &str| format!("OCI_CREDENTIALS_FILE {}: {what}", path.display());
     let text = SecretString::from(file::read(path).map_err(|error| told(&format!("cannot be read: {error}")))?);
-    // serde's message may quote what it read.
-    let document: Document = serde_json::from_str(text.expose_secret()).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        told(&format!("line {line}, column {column} is not what `docker login` writes"))
-    })?;
-    let named = |(name, login): (String, Login)| (host_of(&name) == registry).then_some(login);
-    let Some(login) = document.auths.into_iter().find_map(named) else { return Ok(None) };
+    let document = File::parse(&text).map_err(|what| told(&what))?;
+    let named = |(name, entry): (String, Option<Entry>)| (host_of(&name) == registry).then_some(entry);
+    let Some(entry) = document.auths.into_iter().find_map(named).flatten() else { return Ok(None) };
     let wrong = || told(&format!("the entry for {registry} has neither `auth` nor `username` and `password`"));
-    let (user, password) = match login {
-        Login { username: Some(user), password: Some(password), .. } => (user, password.into()),
-        Login { auth: Some(auth), .. } => decode(&auth.into()).ok_or_else(wrong)?,
-        _ => return Err(wrong()),
-    };
-    Ok(Some(Credentials { user, password }))
+    entry.credentials().map(Some).ok_or_else(wrong)
 }
 
 /// Entries may be URLs.
@@ -66,15 +28,12 @@ fn host_of(name: &str) -> &str {
     name.split_once('/').map_or(name, |(host, _)| host)
 }
 
-fn decode(auth: &SecretString) -> Option<(String, SecretString)> {
-    let bytes = BASE64_STANDARD.decode(auth.expose_secret()).ok()?;
-    let text = SecretString::from(String::from_utf8(bytes).ok()?);
-    let (user, password) = text.expose_secret().split_once(':')?;
-    Some((user.to_owned(), password.into()))
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     #[test]

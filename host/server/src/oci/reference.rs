@@ -1,8 +1,9 @@
 //! `oci://registry/repository@sha256:HEX`
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
+
+use tofu_state_providers::oci::name::{host, is_loopback, is_registry, is_repository};
 
 /// Names one manifest in a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +23,6 @@ pub struct NoReference;
 
 /// What every reference begins with.
 pub const SCHEME: &str = "oci://";
-
-/// The longest repository that registries take.
-const LONGEST_REPOSITORY: usize = 255;
 
 impl FromStr for Reference {
     type Err = NoReference;
@@ -60,43 +58,6 @@ impl Reference {
     pub fn is_loopback(&self) -> bool {
         is_loopback(host(&self.registry))
     }
-}
-
-/// Whether `host`, as it stands in a URL, is this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// The registry without its port.
-pub(super) fn host(registry: &str) -> &str {
-    match registry.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => registry,
-    }
-}
-
-fn is_registry(registry: &str) -> bool {
-    let host = host(registry);
-    let is_name = |host: &str| {
-        host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')) && !host.is_empty()
-    };
-    let is_ipv6 = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .is_some_and(|host| host.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()));
-    is_name(host) || is_ipv6
-}
-
-/// Lower-case words with single separators between them (the distribution specification's grammar, without its finer
-/// points: the registry has the last word).
-fn is_repository(repository: &str) -> bool {
-    let part = |part: &str| {
-        let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
-        edge(part.bytes().next()) && edge(part.bytes().last()) && part.bytes().all(inner)
-    };
-    repository.len() <= LONGEST_REPOSITORY && repository.split('/').all(part)
 }
 
 #[cfg(test)]

@@ -3,19 +3,17 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use reqwest::{Certificate, Client, Response, Url, redirect};
-use secrecy::ExposeSecret;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tofu_state_providers::oci::challenge::{self, Challenge, MAX_TOKEN, basic};
+use tofu_state_providers::oci::docker::Credentials;
+use tofu_state_providers::oci::name::is_loopback;
 
-use super::credentials::{self, Credentials};
+use super::credentials;
 use super::manifest::ACCEPTED;
-use super::reference::is_loopback;
 use super::{Kind, PullError, Reference, Settings};
 
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -25,8 +23,6 @@ const SILENCE: Duration = Duration::from_secs(15);
 const REQUEST_TIME: Duration = Duration::from_secs(90);
 /// Registries send blobs from elsewhere, by one redirect; more are odd.
 const MOST_REDIRECTS: usize = 4;
-/// The longest answer of a token service.
-const MAX_TOKEN: usize = 64 << 10;
 
 /// A registry, for one pull.
 pub(super) struct Registry {
@@ -35,19 +31,6 @@ pub(super) struct Registry {
     name: String,
     credentials: Option<Credentials>,
     authorization: Option<HeaderValue>,
-}
-
-/// What a registry wants to see (RFC 9110 section 11.6.1, and the distribution project's token authentication).
-#[derive(Debug, PartialEq, Eq)]
-enum Challenge {
-    Basic,
-    Bearer { realm: String, service: Option<String>, scope: Option<String> },
-}
-
-#[derive(Deserialize)]
-struct TokenAnswer {
-    token: Option<String>,
-    access_token: Option<String>,
 }
 
 impl Registry {
@@ -123,32 +106,24 @@ impl Registry {
         if self.authorization.is_some() {
             return Err(wrong("the registry refuses the credentials that it has just taken"));
         }
-        let challenge = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        match challenge.filter_map(parse).next() {
+        match Challenge::of(headers) {
             Some(Challenge::Basic) => match &self.credentials {
                 Some(credentials) => Ok(basic(credentials)),
                 None => Err(wrong("the registry wants credentials: name them in OCI_CREDENTIALS_FILE")),
             },
-            Some(Challenge::Bearer { realm, service, scope }) => self.token(&realm, service, scope).await,
+            Some(Challenge::Bearer { realm, service, scope }) => {
+                self.token(&realm, service.as_deref(), scope.as_deref()).await
+            }
             None => Err(wrong("the registry wants credentials of a kind that is not known here")),
         }
     }
 
-    async fn token(
-        &self,
-        realm: &str,
-        service: Option<String>,
-        scope: Option<String>,
-    ) -> Result<HeaderValue, PullError> {
+    async fn token(&self, realm: &str, service: Option<&str>, scope: Option<&str>) -> Result<HeaderValue, PullError> {
         let wrong = |what: &str| PullError::Wrong(format!("{}: {what}", self.name));
-        let mut url = Url::parse(realm).map_err(|_| wrong("the registry names a token service that is no URL"))?;
+        let url = challenge::token_url(realm, service, scope);
+        let url = url.ok_or_else(|| wrong("the registry names a token service that is no URL"))?;
         if !may_be_asked(&url) {
             return Err(wrong("the registry names a token service without TLS on another machine"));
-        }
-        for (name, value) in [("service", service), ("scope", scope)] {
-            if let Some(value) = value {
-                url.query_pairs_mut().append_pair(name, &value);
-            }
         }
         let mut request = self.http.get(url);
         if let Some(credentials) = &self.credentials {
@@ -161,11 +136,8 @@ impl Registry {
             return Err(wrong(&what));
         }
         let body = whole(response, MAX_TOKEN).await.map_err(|error| self.named(error))?;
-        // serde's message may quote the token.
-        let answer: TokenAnswer =
-            serde_json::from_slice(&body).map_err(|_| wrong("the registry's token service sent no token"))?;
-        let token = answer.token.or(answer.access_token).ok_or_else(|| wrong("the token service sent no token"))?;
-        secret(&format!("Bearer {token}")).ok_or_else(|| wrong("the token service sent what cannot be a token"))
+        let token = challenge::token_in(&body).ok_or_else(|| wrong("the registry's token service sent no token"))?;
+        challenge::bearer(&token).ok_or_else(|| wrong("the token service sent what cannot be a token"))
     }
 
     fn named(&self, error: PullError) -> PullError {
@@ -230,63 +202,9 @@ fn certificates(path: &std::path::Path) -> Result<Vec<Certificate>, String> {
     }
 }
 
-fn basic(Credentials { user, password }: &Credentials) -> HeaderValue {
-    let text = BASE64_STANDARD.encode(format!("{user}:{}", password.expose_secret()));
-    // Base64 is always a header's value.
-    secret(&format!("Basic {text}")).unwrap_or_else(|| HeaderValue::from_static(""))
-}
-
-fn secret(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-/// One challenge of a `WWW-Authenticate` header.
-fn parse(header: &str) -> Option<Challenge> {
-    let (scheme, rest) = header.trim().split_once(' ').unwrap_or((header.trim(), ""));
-    if scheme.eq_ignore_ascii_case("basic") {
-        return Some(Challenge::Basic);
-    }
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return None;
-    }
-    let (mut realm, mut service, mut scope) = (None, None, None);
-    let mut rest = rest.trim();
-    while let Some((name, after)) = rest.split_once('=') {
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
-            None => after.split_once(',').unwrap_or((after, "")),
-        };
-        let slot = match name.trim() {
-            "realm" => &mut realm,
-            "service" => &mut service,
-            "scope" => &mut scope,
-            _ => &mut None,
-        };
-        *slot = Some(value.to_owned());
-        rest = after.trim_start_matches([',', ' ']);
-    }
-    Some(Challenge::Bearer { realm: realm?, service, scope })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn challenges_are_understood() {
-        let bearer = r#"Bearer realm="https://auth.io/token?a=b",service="registry.io",scope="repository:a/b:pull,push",error="x""#;
-        let Some(Challenge::Bearer { realm, service, scope }) = parse(bearer) else { panic!() };
-        assert_eq!(realm, "https://auth.io/token?a=b");
-        assert_eq!(service.as_deref(), Some("registry.io"));
-        assert_eq!(scope.as_deref(), Some("repository:a/b:pull,push"));
-        assert!(matches!(parse("bearer realm=https://a, service=b"), Some(Challenge::Bearer { .. })));
-        assert_eq!(parse(r#"Basic realm="x""#), Some(Challenge::Basic));
-        for bad in ["Negotiate", "Bearer", r#"Bearer realm="x"#, "Bearer service=x", ""] {
-            assert_eq!(parse(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn plain_http_is_for_this_machine_only() {

@@ -27,6 +27,7 @@ mod linearizability;
 mod locks;
 mod migration;
 mod mirror;
+mod oci_mirror;
 mod policies;
 mod policy_command;
 mod policy_records;

@@ -133,7 +133,7 @@ async fn a_private_authoritys_registry_is_asked_over_tls() {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     let (certificate, key) = authority.issue().write(folder.path());
-    let registry = Registry::start_tls(&certificate, &key).await;
+    let registry = Registry::start_tls(&certificate, &key, Auth::None).await;
     let reference = registry.push("team/rules", FAULTY, json!({})).await;
     let trusting = |ca: PathBuf| oci::Settings { ca: Some(ca), ..settings(folder.path()) };
     let another = Authority::new();
@@ -149,7 +149,7 @@ async fn policies_from_a_registry_are_checked_and_serve_if_the_key_has_signed_th
     let folder = tempfile::tempdir().unwrap();
     let (authority, signer) = (Authority::new(), Signer::new(3));
     let (certificate, key) = authority.issue().write(folder.path());
-    let registry = Registry::start_tls(&certificate, &key).await;
+    let registry = Registry::start_tls(&certificate, &key, Auth::None).await;
     let module = FAULTY_POLICY;
     let push = async |signature: Option<String>| {
         let annotations = signature.map_or(json!({}), |signature| json!({"org.tofu-state.minisig": signature}));

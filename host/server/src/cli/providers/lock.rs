@@ -66,10 +66,10 @@ other folder calls it as a module and it lies below no folder named `modules`.
 
 Versions that are locked stay, unless --upgrade is given. Hashes of the same version are never removed. As with both
 CLIs' own command, entries of providers that are no longer required stay, too, unless --prune is given; `init` would
-remove them, and fail with -lockfile=readonly. The CLIs' own
-configuration is heeded: TF_CLI_CONFIG_FILE, .tofurc or .terraformrc with host, credentials and provider_installation;
-plugin_cache_dir; TF_TOKEN_…; SSL_CERT_FILE; TF_REGISTRY_CLIENT_TIMEOUT. What was learned is kept in TOFU_STATE_CACHE (else in the user's
-cache folder, tofu-state/providers).
+remove them, and fail with -lockfile=readonly. The CLIs' own configuration is heeded: TF_CLI_CONFIG_FILE, .tofurc or
+.terraformrc with host, credentials, credentials_helper, provider_installation (oci_mirror and oci_credentials, too, as
+OpenTofu has them) and plugin_cache_dir; TF_TOKEN_…; SSL_CERT_FILE; TF_REGISTRY_CLIENT_TIMEOUT. What was learned is kept
+in TOFU_STATE_CACHE (else in the user's cache folder, tofu-state/providers).
 
 Status 0: all is locked. Status 1: something is not, or --check found a difference. Status 2: it could not begin.";
 
