@@ -1,5 +1,6 @@
 //! Downloads of zips: streamed to a file, hashed on the way, taken up again where they broke off.
 //!
+//! Whoever sends too slowly counts as one that has broken off.
 //! A zip takes a few hundred kilobytes of memory, however large it is; as many are downloaded at once as
 //! [`Fetcher::new`] is told.
 
@@ -9,7 +10,9 @@ use std::io::{Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, ETAG, HeaderValue, IF_RANGE, RANGE};
 use http::{HeaderMap, StatusCode};
 use reqwest::Response;
@@ -17,6 +20,7 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, field};
 
 use crate::hashing::Sha256Sum;
@@ -25,6 +29,12 @@ use crate::oci::Blob;
 
 /// The largest zip that is taken.
 const MOST: u64 = 4 << 30;
+
+/// How many bytes must come in each [`Patience::silence`](crate::http::Patience::silence): whoever sends a byte now and
+/// then would keep others waiting for ever.
+const LEAST: u64 = 256 << 10;
+/// How many bytes must have come for a failure to count as the first one again.
+const PROGRESS: u64 = 16 << 10;
 
 /// Downloads zips. Cheap to clone; clones share their bound and their counts.
 #[derive(Clone, Debug)]
@@ -179,7 +189,7 @@ impl Fetcher {
                 Err(FetchError::Http(error)) if error.passes() => error,
                 Err(error) => return Err(error),
             };
-            if download.have > before {
+            if download.have >= before.saturating_add(PROGRESS) {
                 // Whoever sends something is not out of order.
                 pauses = self.http.patience().pause_after();
             }
@@ -219,7 +229,8 @@ impl Fetcher {
         if response.content_length().is_some_and(|length| length.saturating_add(download.have) > MOST) {
             return Err(too_large(url).into());
         }
-        while let Some(piece) = response.chunk().await.map_err(|error| unreachable(url, &error))? {
+        let mut pace = Pace::new(self.http.patience().silence);
+        while let Some(piece) = pace.next(url, &mut response).await? {
             let length = piece.len() as u64;
             if download.have.saturating_add(length) > MOST {
                 return Err(too_large(url).into());
@@ -248,6 +259,30 @@ impl Download {
         self.hasher = Sha256::new();
         self.have = 0;
         Ok(())
+    }
+}
+
+/// Sees to it that enough comes in each span of time.
+struct Pace {
+    span: Duration,
+    end: Instant,
+    missing: u64,
+}
+
+impl Pace {
+    fn new(span: Duration) -> Self {
+        Self { span, end: Instant::now() + span, missing: LEAST }
+    }
+
+    async fn next(&mut self, url: &Url, response: &mut Response) -> Result<Option<Bytes>, HttpError> {
+        let late = |_| HttpError::Unreachable { host: host(url), what: "it sends too slowly".to_owned() };
+        let piece = timeout_at(self.end, response.chunk()).await.map_err(late)?;
+        let piece = piece.map_err(|error| unreachable(url, &error))?;
+        self.missing = self.missing.saturating_sub(piece.as_ref().map_or(0, Bytes::len) as u64);
+        if self.missing == 0 {
+            *self = Self::new(self.span);
+        }
+        Ok(piece)
     }
 }
 

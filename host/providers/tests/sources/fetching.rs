@@ -73,6 +73,22 @@ async fn a_download_that_stalls_goes_on() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// It would keep one of the few places for downloads for hours.
+#[tokio::test]
+async fn a_download_that_trickles_is_given_up() {
+    let (origin, url, _) = published(1 << 20).await;
+    let folder = TempDir::new().unwrap();
+    origin.misbehave(NULL, Fault::ZipTrickles);
+    let soon = Patience { silence: Duration::from_millis(300), retries: 2, ..patience() };
+    let fetcher = Fetcher::new(Http::new(soon).unwrap(), folder.path().to_owned(), 1);
+    let error = fetcher.zip(&url, |_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("it sends too slowly"), "{error}");
+    assert_eq!(fetcher.counts().resumed, 2);
+    assert!(fetcher.counts().bytes < 1 << 20);
+    origin.behave();
+    fetcher.zip(&url, |_| {}).await.unwrap();
+}
+
 #[tokio::test]
 async fn redirects_in_a_circle_are_told_at_once() {
     let (origin, url, _) = published(10).await;

@@ -29,6 +29,8 @@ pub enum Fault {
     AllHangs,
     /// Zips begin and never go on.
     ZipHangs,
+    /// Zips come a few bytes at a time.
+    ZipTrickles,
     /// The next so many requests of any kind are answered with this status.
     Refuses(usize, u16),
     /// The list has a version that does not exist, and one that is no version.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -27,6 +28,9 @@ use super::{Inner, OFFERED, State};
 
 /// Bytes sent at once.
 const PIECE: usize = 64 << 10;
+
+/// How zips trickle: so many bytes, each time after a pause.
+const TRICKLE: (usize, Duration) = (64, Duration::from_millis(10));
 
 type Body = BoxBody<Bytes, io::Error>;
 
@@ -60,7 +64,7 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static
 enum Plan {
     Now(Response<Body>),
     Never,
-    File { path: PathBuf, from: u64, cut: bool, hang: bool, ranges: bool },
+    File { path: PathBuf, from: u64, cut: bool, hang: bool, trickle: bool, ranges: bool },
 }
 
 async fn answer(inner: &Inner, parts: &Parts) -> Response<Body> {
@@ -68,8 +72,9 @@ async fn answer(inner: &Inner, parts: &Parts) -> Response<Body> {
     match plan {
         Plan::Now(response) => response,
         Plan::Never => std::future::pending().await,
-        Plan::File { path, from, cut, hang, ranges } => {
-            let response = file(&path, from, cut, hang, ranges, parts.method == Method::HEAD).await;
+        Plan::File { path, from, cut, hang, trickle, ranges } => {
+            let pace = if trickle { Some(TRICKLE) } else { None };
+            let response = file(&path, from, (cut, hang), pace, ranges, parts.method == Method::HEAD).await;
             let length = response.headers().get(CONTENT_LENGTH).and_then(|text| text.to_str().ok()?.parse().ok());
             inner.state().counts.zip_bytes += length.unwrap_or(0);
             response
@@ -240,7 +245,8 @@ fn files(state: &mut State, parts: &Parts, provider: &str, version: &str, name: 
                 fault => {
                     let cut = matches!(fault, Some(Fault::Truncated(_) | Fault::TruncatedWithoutRanges(_)));
                     let hang = fault == Some(Fault::ZipHangs);
-                    Plan::File { path, from: from.unwrap_or(0), cut, hang, ranges }
+                    let trickle = fault == Some(Fault::ZipTrickles);
+                    Plan::File { path, from: from.unwrap_or(0), cut, hang, trickle, ranges }
                 }
             }
         }
@@ -258,17 +264,28 @@ fn false_sums(sums: &[u8]) -> Vec<u8> {
 }
 
 /// A file from an offset on, in pieces; half of it and an abrupt end, or half of it and nothing more.
-async fn file(path: &Path, from: u64, cut: bool, hang: bool, ranges: bool, head: bool) -> Response<Body> {
+async fn file(
+    path: &Path,
+    from: u64,
+    (cut, hang): (bool, bool),
+    pace: Option<(usize, Duration)>,
+    ranges: bool,
+    head: bool,
+) -> Response<Body> {
     let mut file = tokio::fs::File::open(path).await.expect("a published zip");
     let length = file.metadata().await.expect("its length").len();
     let left = length.saturating_sub(from);
     file.seek(io::SeekFrom::Start(from)).await.expect("a seek");
     let sent = if cut || hang { left / 2 } else { left };
-    let pieces = stream::try_unfold((file.take(sent), PIECE), |(mut file, piece)| async move {
+    let (piece, pause) = pace.unwrap_or((PIECE, Duration::ZERO));
+    let pieces = stream::try_unfold(file.take(sent), move |mut file| async move {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
         let mut bytes = vec![0; piece];
         let read = file.read(&mut bytes).await?;
         bytes.truncate(read);
-        Ok((read > 0).then(|| (Bytes::from(bytes), (file, piece))))
+        Ok((read > 0).then(|| (Bytes::from(bytes), file)))
     });
     let end = stream::once(async move {
         if hang {

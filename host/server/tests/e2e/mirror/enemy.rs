@@ -156,6 +156,34 @@ async fn a_full_disk_is_told_and_leaves_nothing_half_done() {
     assert_eq!(got.bytes().await.unwrap(), expected);
 }
 
+/// Shorter while it serves, other bytes after a start: both are seen before anybody gets them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_disk_has_damaged_is_not_served() {
+    let mut site = Site::with(false, false).await;
+    let (_, document) = site.get_plain(&format!("/-/mirror/{NULL}/3.2.0.json")).await;
+    let link = document["archives"]["linux_amd64"]["url"].as_str().unwrap().to_owned();
+    let zip = site.origin.zip(NULL, "3.2.0", "linux_amd64");
+    let (expected, sum) = (std::fs::read(&zip).unwrap(), Sha256Sum::of_file(&zip).unwrap().to_string());
+    let kept = site.folder.path().join("mirror/zips").join(&sum[..2]).join(&sum);
+    let mut other = expected.clone();
+    other[1000] ^= 1;
+    for damaged in [&expected[..1000], &other] {
+        let url = site.server.url(&link[1..]);
+        assert_eq!(http().get(&url).send().await.unwrap().bytes().await.unwrap(), expected);
+        std::fs::write(&kept, damaged).unwrap();
+        if damaged.len() == expected.len() {
+            site.server.restart().await;
+        }
+        assert_eq!(http().get(&url).send().await.unwrap().bytes().await.unwrap(), expected);
+        let site = &site;
+        eventually("the metric", PATIENCE, async || {
+            site.metrics().await.contains("tofu_state_mirror_damaged_packages_total 1\n").then_some(())
+        })
+        .await;
+        assert!(site.server.log().contains("a package is damaged on the disk"), "{}", site.server.log());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_in_the_middle_of_a_package_leaves_none() {
     let mut site = Site::with(false, false).await;
