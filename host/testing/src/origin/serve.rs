@@ -116,7 +116,7 @@ fn offered(state: &State, name: &str) -> Plan {
         Some(path) if name.ends_with(".json") => {
             Plan::Now(whole(std::fs::read(path).expect("an offered file"), "application/json"))
         }
-        Some(path) => Plan::File { path, from: 0, cut: false, hang: false, ranges: false },
+        Some(path) => Plan::File { path, from: 0, cut: false, hang: false, trickle: false, ranges: false },
         None => Plan::Now(status(StatusCode::NOT_FOUND)),
     }
 }
