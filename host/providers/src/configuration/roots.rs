@@ -44,6 +44,9 @@ struct Candidate {
 
 fn below(given: &Path, loader: &Loader) -> Result<Vec<PathBuf>, Problem> {
     let given = normal(given);
+    if !given.is_dir() {
+        return Err(Problem::new(&given, "there is no such folder"));
+    }
     let mut folders = Vec::new();
     let walk = WalkDir::new(&given).sort_by_file_name().into_iter();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || entry.file_type().is_dir() && !is_hidden(entry)) {

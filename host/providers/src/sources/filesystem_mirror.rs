@@ -28,7 +28,8 @@ impl FilesystemMirror {
             reason: format!("cannot be read: {error}"),
         };
         if !self.folder.is_dir() {
-            return Err(failed(&self.folder, std::io::ErrorKind::NotFound.into()));
+            let place = self.folder.display().to_string();
+            return Err(SourceError::Failed { place, reason: "there is no such folder".to_owned() });
         }
         let folder = self.folder.join(provider.display_host()).join(provider.namespace()).join(provider.kind());
         let entries = match std::fs::read_dir(&folder) {

@@ -6,6 +6,7 @@ pub mod backup;
 pub mod completions;
 pub mod exit;
 pub mod first_token;
+mod flowing;
 pub mod healthcheck;
 pub mod policy;
 pub mod providers;
@@ -197,7 +198,7 @@ fn command() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(sandbox::subcommands());
-    clap::Command::new("tofu-state")
+    let all = clap::Command::new("tofu-state")
         .about(ABOUT)
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
@@ -213,7 +214,8 @@ fn command() -> clap::Command {
         .subcommand(sandbox)
         .subcommand(providers)
         .subcommand(reload)
-        .subcommand(completions::command())
+        .subcommand(completions::command());
+    flowing::all(all)
 }
 
 /// A command for a running server.

@@ -143,6 +143,49 @@ async fn a_run_that_is_told_to_end_leaves_nothing_half_done() {
     assert!(place.lock_file("prod").is_some_and(|text| Some(text) == place.lock_file("stage")));
 }
 
+/// Killed while packages come, and run once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_is_run_once_more() {
+    let place = Place::new().await;
+    for arguments in [&["lock", "environments"][..], &["mirror", "environments", "--to", "packages"]] {
+        place.origin.misbehave(NULL, Fault::ZipHangs);
+        place.origin.forget();
+        let all: Vec<&str> = arguments.iter().copied().chain(TWO).collect();
+        let mut process = Process::start(place.command(&all));
+        let origin = &place.origin;
+        eventually("a download", PATIENCE, async || (origin.counts().zips > 3).then_some(())).await;
+        process.signal(Signal::KILL);
+        process.exited(PATIENCE).await;
+        assert_eq!((place.lock_file("prod"), place.lock_file("stage")), (None, None));
+        place.origin.behave();
+        let output = place.run(&all).await;
+        assert!(output.status.success(), "{output:?}");
+        if arguments[0] == "lock" {
+            assert!(place.lock_file("prod").is_some_and(|text| Some(text) == place.lock_file("stage")));
+            for root in ["prod", "stage"] {
+                std::fs::remove_file(place.path(&format!("environments/{root}/.terraform.lock.hcl"))).unwrap();
+            }
+        }
+    }
+    let mut names: Vec<_> = std::fs::read_dir(place.path("packages").join(NULL)).unwrap().flatten().collect();
+    names.retain(|entry| !entry.file_name().to_str().unwrap().ends_with(".json"));
+    assert_eq!(names.len(), 2, "{names:?}: nothing of the run that was killed is left");
+    assert!(!place.path("packages/.incoming").exists());
+}
+
+/// What is wrong with all root modules alike is told once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_fails_is_told_once() {
+    let place = Place::new().await;
+    place.origin.misbehave(NULL, Fault::Nonsense);
+    let (status, _, err) = place.lock(&["environments/prod"]).await;
+    assert!(status == 1 && err.contains("\n  environments/prod: registry.opentofu.org: "), "{err}");
+    place.require("stage", "null = \"3.2.0\"");
+    let (status, _, err) = place.lock(&["environments"]).await;
+    assert!(status == 1 && err.matches("registry.opentofu.org: ").count() == 1, "{err}");
+    assert!(err.contains("\nin 2 root modules: registry.opentofu.org: "), "{err}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runs_at_once_write_the_same() {
     let place = Place::new().await;
@@ -235,6 +278,6 @@ async fn bars_are_for_terminals() {
     assert!(status.success(), "{seen}");
     assert!(seen.contains("/1 packages") && !seen.contains("/0 packages"), "{seen:?}");
     // The bar goes, and the summary stays.
-    assert!(seen.trim_end().contains("1 root modules: 1 written"), "{seen:?}");
+    assert!(seen.trim_end().contains("1 root module: 1 written"), "{seen:?}");
     assert!(seen.rfind("packages  ").is_some_and(|bar| bar < seen.find("written").unwrap()), "{seen:?}");
 }

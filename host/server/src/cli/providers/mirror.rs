@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, value_parser};
+use tofu_state_client::table::count;
 use tofu_state_providers::bundle::{self, Report, Request};
 use tofu_state_providers::cache::Cache;
 use tofu_state_providers::cli_config::{CliConfig, Environment};
@@ -171,8 +172,9 @@ fn tell(report: &Report, bytes: u64, out: &mut impl Write, err: &mut impl Write)
     say(
         out,
         &format!(
-            "{} root modules: {fetched} packages fetched ({size}), {there} were there, {} missing",
-            report.roots,
+            "{}: {} fetched ({size}), {there} already there, {} missing",
+            count(report.roots, "root module"),
+            count(fetched, "package"),
             report.failures.len()
         ),
     );

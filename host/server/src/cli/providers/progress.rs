@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tofu_state_client::table;
 use tofu_state_providers::lock::Progress;
 
 /// How far a run is, on standard error if that is a terminal.
@@ -35,7 +36,7 @@ impl Bars {
 
 impl Progress for Bars {
     fn roots(&self, count: usize) {
-        self.packages.set_message(format!("{count} root modules"));
+        self.packages.set_message(table::count(count, "root module"));
     }
 
     fn packages(&self, count: usize) {

@@ -62,7 +62,7 @@ async fn a_whole_lock_file_is_told_by_the_mirror() {
         let (ours, told) = locked(&site, &cli, false).await;
         let missing: Vec<&str> = whole.lines().filter(|line| !ours.contains(line)).collect();
         assert!(missing.len() == 1 && missing[0].contains("zh:"), "{missing:?}: the manifest's");
-        assert!(told.contains("1 lock files got the hashes that a mirror or a folder has"), "{told}");
+        assert!(told.contains("1 lock file with hashes from a mirror or a folder alone"), "{told}");
         assert_eq!((site.origin.counts().zips, served(&site).await), (before.0, before.1 + 4));
     }
 }
