@@ -19,7 +19,7 @@ const ROOTS: usize = 200;
 /// The hosts of a source without one, as tofu and terraform have it.
 const HOSTS: [&str; 2] = [mirror::HOST, "registry.terraform.io"];
 
-/// How much the CLIs do, in so many rounds: root modules in each.
+/// How much the CLIs do, in so many rounds, or fewer if it gets late: root modules in each.
 struct Share {
     rounds: usize,
     tofu: usize,
@@ -87,6 +87,9 @@ pub(super) async fn measure(plan: &Plan, report: &mut Report) -> anyhow::Result<
     let mut mirrored = Ours::new("no lock files, nothing known, through our mirror", ROOTS);
     let mut nothing = Ours::new("nothing to do", 0);
     for round in 0..share.rounds {
+        if round > 0 && report.is_late() {
+            break;
+        }
         report.progress(&format!("providers: {ROOTS} root modules, round {} of {}", round + 1, share.rounds));
         let (others, fourth) = PLATFORMS.split_at(PLATFORMS.len() - 1);
         roots.remove_locks()?;
