@@ -170,7 +170,6 @@ async fn a_run_that_is_killed_is_run_once_more() {
     let mut names: Vec<_> = std::fs::read_dir(place.path("packages").join(NULL)).unwrap().flatten().collect();
     names.retain(|entry| !entry.file_name().to_str().unwrap().ends_with(".json"));
     assert_eq!(names.len(), 2, "{names:?}: nothing of the run that was killed is left");
-    assert!(!place.path("packages/.incoming").exists());
 }
 
 /// What is wrong with all root modules alike is told once.
@@ -179,11 +178,11 @@ async fn a_registry_that_fails_is_told_once() {
     let place = Place::new().await;
     place.origin.misbehave(NULL, Fault::Nonsense);
     let (status, _, err) = place.lock(&["environments/prod"]).await;
-    assert!(status == 1 && err.contains("\n  environments/prod: registry.opentofu.org: "), "{err}");
+    assert!(status == 1 && err.contains("\n  environments/prod: the registry of registry.opentofu.org: "), "{err}");
     place.require("stage", "null = \"3.2.0\"");
     let (status, _, err) = place.lock(&["environments"]).await;
-    assert!(status == 1 && err.matches("registry.opentofu.org: ").count() == 1, "{err}");
-    assert!(err.contains("\nin 2 root modules: registry.opentofu.org: "), "{err}");
+    assert!(status == 1 && err.matches("the registry of registry.opentofu.org: ").count() == 1, "{err}");
+    assert!(err.contains("\nin 2 root modules: the registry of registry.opentofu.org: "), "{err}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
