@@ -7,7 +7,7 @@ use tofu_state_testing::origin::{Origin, PLATFORMS, Release};
 
 use super::command::Home;
 use super::mirror::{self, Mirror};
-use super::rivals::Rival;
+use super::rivals::{Rival, Sum};
 use super::roots::{self, PROVIDERS, Roots};
 use crate::options::Plan;
 use crate::report::Report;
@@ -32,18 +32,23 @@ impl Share {
     const QUICK: Self = Self { rounds: 2, tofu: 10, terraform: 2 };
 }
 
+/// One of the things that a CLI did.
+type SumOf = fn(&Rival) -> &Sum;
+
 /// One thing that we do, over the rounds.
 struct Ours {
     what: &'static str,
     /// How many lock files it must write.
     writes: usize,
+    /// What a CLI does to the same end; none if that is not measured.
+    compared: Option<SumOf>,
     ms: Vec<f64>,
     zips: usize,
 }
 
 impl Ours {
-    fn new(what: &'static str, writes: usize) -> Self {
-        Self { what, writes, ms: Vec::new(), zips: 0 }
+    fn new(what: &'static str, writes: usize, compared: Option<SumOf>) -> Self {
+        Self { what, writes, compared, ms: Vec::new(), zips: 0 }
     }
 
     /// Does it once.
@@ -81,11 +86,12 @@ pub(super) async fn measure(plan: &Plan, report: &mut Report) -> anyhow::Result<
         let expected = expected(plan, &origin, cli.name()).await?;
         rivals.push((Rival::new(cli, &origin, expected)?, share));
     }
-    let mut cold = Ours::new("no lock files, nothing known", ROOTS);
-    let mut more = Ours::new("one platform more in all lock files", ROOTS);
-    let mut warm = Ours::new("no lock files, all known from an earlier run", ROOTS);
-    let mut mirrored = Ours::new("no lock files, nothing known, through our mirror", ROOTS);
-    let mut nothing = Ours::new("nothing to do", 0);
+    let (fresh, complete): (SumOf, SumOf) = (|rival| &rival.fresh, |rival| &rival.complete);
+    let mut cold = Ours::new("no lock files, nothing known", ROOTS, Some(fresh));
+    let mut more = Ours::new("one platform more in all lock files", ROOTS, None);
+    let mut warm = Ours::new("no lock files, all known from an earlier run", ROOTS, Some(fresh));
+    let mut mirrored = Ours::new("no lock files, nothing known, through our mirror", ROOTS, Some(fresh));
+    let mut nothing = Ours::new("nothing to do", 0, Some(complete));
     for round in 0..share.rounds {
         if round > 0 && report.is_late() {
             break;
@@ -152,10 +158,7 @@ fn table(ours: &[Ours], rivals: &[Rival]) -> Table {
             Cell::Number(count(one.zips), 0),
             Cell::Number(count(one.writes), 0),
         ];
-        row.extend(rivals.iter().map(|rival| {
-            let compared = if one.writes == 0 { &rival.complete } else { &rival.fresh };
-            Cell::ratio(ratio(Some(compared.ms(ROOTS)), one.ms()))
-        }));
+        row.extend(rivals.iter().map(|rival| Cell::ratio(ratio(one.compared.map(|of| of(rival).ms(ROOTS)), one.ms()))));
         table.row(row);
     }
     for rival in rivals {
