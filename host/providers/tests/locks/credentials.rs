@@ -158,3 +158,39 @@ async fn a_helper_that_is_missing_is_missed_only_where_a_token_is_wanted() {
         }
     }
 }
+
+/// `login` writes tokens into a file beside the main one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_login_has_written_counts_more_than_the_main_file() {
+    let origin = Origin::start().await;
+    origin.publish(&Release::new(&format!("{HOST}/acme/web"), "1.0.0"));
+    let services = origin.cli_config();
+    origin.protect(HOST, "s3cret");
+    let files = [(
+        "main.tf",
+        "terraform {\n  required_providers {\n    web = {\n      source = \"private.example/acme/web\"\n    }\n  }\n}\n",
+    )];
+    for style in [Style::Tofu, Style::Terraform] {
+        for (main, beside, good) in [("wr0ng", "s3cret", true), ("s3cret", "wr0ng", false)] {
+            let mut cli = cli(&origin, style, &files);
+            cli.set("TF_CLI_CONFIG_FILE", "");
+            let home = cli.folder().join("..");
+            let text = format!("{services}credentials \"{HOST}\" {{\n  token = \"{main}\"\n}}\n");
+            std::fs::write(home.join(".terraformrc"), text).unwrap();
+            std::fs::create_dir(home.join(".terraform.d")).unwrap();
+            let login = format!("{{\"credentials\": {{\"{HOST}\": {{\"token\": \"{beside}\"}}}}}}");
+            std::fs::write(home.join(".terraform.d/credentials.tfrc.json"), login).unwrap();
+            let theirs = cli.run(&["providers", "lock", "-platform=linux_amd64", "-platform=darwin_arm64"]).await;
+            assert_eq!(theirs.code == Some(0), good, "{}{}", theirs.stdout, theirs.stderr);
+
+            let environment = Environment::new([("HOME", home.to_str().unwrap())], home.clone());
+            let loaded = Arc::new(CliConfig::load(style, environment).unwrap());
+            let ours = folder(&files);
+            let memory = Home::new();
+            let means = memory.means_of(move |_| Arc::new(Registry::new(http(), Arc::clone(&loaded), None)));
+            let report = run(&request(ours.path(), style, &PLATFORMS), &means).await;
+            assert_eq!(report.is_good(), good, "{}", failures(&report));
+            assert_eq!(lock_of(ours.path()), lock_of(&cli.folder()));
+        }
+    }
+}
