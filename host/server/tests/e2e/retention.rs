@@ -10,9 +10,9 @@ use crate::common::server;
 use crate::wire::{Client, state};
 
 /// `KEEP_VERSIONS`.
-const KEPT: &str = "6";
+const KEPT: &str = "8";
 
-/// How many states each run writes under its lock, three of them more than are kept.
+/// How many states each run writes under its lock, some of them more than are kept.
 const RUNS: [u64; 6] = [1, 1, 50, 1, 30, 7];
 
 /// The revisions that can be had, with the serials of their states.

@@ -335,8 +335,7 @@ impl<'t> Changer<'t> {
             }
             Retention::Thinned { first, last } => {
                 let last = last.min(before.saturating_sub(1));
-                // There are no more than that.
-                self.thin(key, first.max(last.saturating_sub(self.keep_versions))..=last)?;
+                self.thin(key, first..=last)?;
                 self.drop_surplus(key, revision, 0)?;
             }
             Retention::Latest => {
@@ -352,7 +351,16 @@ impl<'t> Changer<'t> {
 
     /// The oldest revision of `key` that is kept.
     fn oldest(&self, key: &Key) -> Result<Option<Revision>, Failure> {
-        Ok(self.documents.range(all_of(key))?.next().transpose()?.map(|kept| kept.0.value().1))
+        self.oldest_of(key, &(0..=Revision::MAX))
+    }
+
+    /// The oldest of these revisions of `key` that is kept.
+    fn oldest_of(&self, key: &Key, revisions: &RangeInclusive<Revision>) -> Result<Option<Revision>, Failure> {
+        if revisions.is_empty() {
+            return Ok(None);
+        }
+        let range = (key.as_str(), *revisions.start())..=(key.as_str(), *revisions.end());
+        Ok(self.documents.range(range)?.next().transpose()?.map(|kept| kept.0.value().1))
     }
 
     fn gaps(&self, key: &Key) -> Result<u64, Failure> {
@@ -361,7 +369,8 @@ impl<'t> Changer<'t> {
 
     /// Drops these revisions of `key`, and remembers that they leave gaps.
     fn thin(&mut self, key: &Key, revisions: RangeInclusive<Revision>) -> Result<(), Failure> {
-        for revision in revisions {
+        // A span may be far longer than what there is of it.
+        while let Some(revision) = self.oldest_of(key, &revisions)? {
             self.remove(key, revision)?;
         }
         Ok(())

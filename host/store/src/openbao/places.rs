@@ -19,8 +19,8 @@ use crate::{Error, Key, Revision};
 /// What of a key's custom metadata is ours.
 const NAME: &str = "tofu-state-places";
 
-/// How many times `KEEP_VERSIONS` a key has places at most: KV writes what it knows of all of them at each write.
-const MOST_TIMES: u32 = 10;
+/// How many places are made at most, five hours of an apply: KV writes what it knows of all of them at each write.
+const MOST: u32 = 1000;
 
 impl OpenBao {
     /// Gives `key` a place for its newest revision, from which the run that made it goes on.
@@ -46,8 +46,7 @@ impl Metadata {
             None | Some(0) => (max_versions, Places::default()),
             Some(base) => (base, told),
         };
-        let most = keep_versions.saturating_mul(MOST_TIMES).saturating_sub(base);
-        let after = before.and_one(newest, base, most);
+        let after = before.and_one(newest, base);
         custom_metadata.insert(NAME.to_owned(), after.to_string());
         Change {
             max_versions: base.saturating_add(after.made),
@@ -71,15 +70,15 @@ struct Places {
 }
 
 impl Places {
-    /// The places after one more for `newest`, where the ends of `base` runs are kept, and there may be `most`.
-    fn and_one(self, newest: Revision, base: u32, most: u32) -> Self {
+    /// The places after one more for `newest`, where the ends of `base` runs are kept.
+    fn and_one(self, newest: Revision, base: u32) -> Self {
         let Self { mut earlier, mut lately, mut since, .. } = self;
         lately = lately.saturating_add(1);
         let ends = newest.saturating_sub(since).saturating_sub(lately);
         if ends >= u64::from(base) {
             (earlier, lately, since) = (lately, 0, newest);
         }
-        let made = u32::try_from(earlier.saturating_add(lately)).unwrap_or(u32::MAX).min(most);
+        let made = u32::try_from(earlier.saturating_add(lately)).map_or(MOST, |made| made.min(MOST));
         Self { made, earlier, lately, since }
     }
 }
@@ -158,7 +157,7 @@ mod tests {
     #[test]
     fn there_is_an_end_to_places() {
         let (_, most, _) = runs(10, &[5000, 1, 5000, 1, 5000, 1]);
-        assert_eq!(most, 100);
+        assert_eq!(most, 10 + MOST);
     }
 
     #[test]
