@@ -8,6 +8,7 @@
 //! [redb]: https://docs.rs/redb/4
 
 pub mod backup;
+mod changes;
 mod database;
 mod file;
 mod recent;

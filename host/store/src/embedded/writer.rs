@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+use super::changes;
 use super::database::Database;
 use super::recent::Recent;
-use super::tables;
 use crate::{Error, Key, Outcome, Write};
 
 /// At most so many writes go into one commit.
@@ -188,7 +188,7 @@ impl Gathering {
 
 /// Makes the changes together, or each on its own if that fails.
 fn write(database: &Database, batch: &[Waiting], keep_versions: u32) -> Vec<Result<Done, Error>> {
-    let together = database.attempt(|redb| tables::apply(redb, batch.iter().map(|one| &one.change), keep_versions));
+    let together = database.attempt(|redb| changes::apply(redb, batch.iter().map(|one| &one.change), keep_versions));
     match together {
         Ok(done) => done.into_iter().map(Ok).collect(),
         Err(_) => batch.iter().map(|one| write_alone(database, &one.change, keep_versions)).collect(),
@@ -196,7 +196,7 @@ fn write(database: &Database, batch: &[Waiting], keep_versions: u32) -> Vec<Resu
 }
 
 fn write_alone(database: &Database, change: &Change, keep_versions: u32) -> Result<Done, Error> {
-    let done = database.attempt(|redb| tables::apply(redb, std::iter::once(change), keep_versions))?;
+    let done = database.attempt(|redb| changes::apply(redb, std::iter::once(change), keep_versions))?;
     done.first().copied().ok_or_else(|| Error::Corrupt("a write without an outcome".to_owned()))
 }
 
