@@ -12,9 +12,8 @@ use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::current::Standing;
 use super::history::found;
-use super::{OpenBao, another_cluster, answer, replaced};
+use super::{OpenBao, answer};
 use crate::history::History;
 use crate::{Error, Key, Revision};
 
@@ -74,27 +73,19 @@ impl OpenBao {
         }
         let path = format!("{}/destroy/{key}", self.mount);
         let body = Bytes::from(json!({"versions": left}).to_string());
-        for _ in 0..2 {
-            let demand = self.current.demand(&self.client, &self.mount).await?;
-            let heard = demand.heard();
-            let answer = self.client.call(Method::POST, &path, &demand.headers, Some(body.clone())).await?;
-            if answer.status == StatusCode::FORBIDDEN {
-                return Err(Error::Denied(format!(
-                    "older versions of `{key}` are still in OpenBao: the mount keeps several of every key (its \
-                     `max_versions`), and the token may not destroy them. Add `path \"{}/destroy/.quarantine/*\" \
-                     {{ capabilities = [\"update\"] }}` to its policy and do this again, or remove the key yourself: \
-                     `bao kv metadata delete -mount={} {key}`",
-                    self.mount, self.mount
-                )));
+        self.change(Method::POST, &path, Some(body), |status, body| {
+            if status != StatusCode::FORBIDDEN {
+                return answer::done(status, body);
             }
-            answer::done(answer.status, &answer.body)?;
-            match demand.judge(&answer, heard) {
-                Standing::Current => return Ok(()),
-                Standing::Behind => return Err(replaced()),
-                Standing::Elsewhere => self.current.forget(&demand),
-            }
-        }
-        Err(another_cluster())
+            Err(Error::Denied(format!(
+                "older versions of `{key}` are still in OpenBao: the mount keeps several of every key (its \
+                 `max_versions`), and the token may not destroy them. Add `path \"{}/destroy/.quarantine/*\" \
+                 {{ capabilities = [\"update\"] }}` to its policy and do this again, or remove the key yourself: \
+                 `bao kv metadata delete -mount={} {key}`",
+                self.mount, self.mount
+            )))
+        })
+        .await
     }
 
     /// Changes a key's metadata; whether they were those that the change compares with.

@@ -21,6 +21,7 @@ mod places;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
@@ -153,6 +154,29 @@ impl OpenBao {
         }
     }
 
+    /// Changes something for which no revision is compared. `parse` says whether it was done.
+    async fn change(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        parse: impl Fn(StatusCode, &[u8]) -> Result<(), Error> + Send + Sync,
+    ) -> Result<(), Error> {
+        for _ in 0..2 {
+            let demand = self.current.demand(&self.client, &self.mount).await?;
+            let heard = demand.heard();
+            let answer = self.client.call(method.clone(), path, &demand.headers, body.clone()).await?;
+            parse(answer.status, &answer.body)?;
+            match demand.judge(&answer, heard) {
+                Standing::Current => return Ok(()),
+                Standing::Behind => return Err(replaced()),
+                // A standby of another cluster than the demand's may have done nothing.
+                Standing::Elsewhere => self.current.forget(&demand),
+            }
+        }
+        Err(another_cluster())
+    }
+
     /// Reads once more what was said not to be there, and looks at the mount and the cluster meanwhile.
     async fn look_again<T: Send>(
         &self,
@@ -213,19 +237,7 @@ impl Store for OpenBao {
     }
 
     async fn delete(&self, key: &Key) -> Result<(), Error> {
-        for _ in 0..2 {
-            let demand = self.current.demand(&self.client, &self.mount).await?;
-            let heard = demand.heard();
-            let answer = self.client.call(Method::DELETE, &self.metadata(key), &demand.headers, None).await?;
-            answer::done(answer.status, &answer.body)?;
-            match demand.judge(&answer, heard) {
-                Standing::Current => return Ok(()),
-                Standing::Behind => return Err(replaced()),
-                // A standby of another cluster than the demand's may have done nothing.
-                Standing::Elsewhere => self.current.forget(&demand),
-            }
-        }
-        Err(another_cluster())
+        self.change(Method::DELETE, &self.metadata(key), None, answer::done).await
     }
 
     async fn health(&self) -> Health {
