@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use reqwest::StatusCode;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::OpenBao;
 use super::answer::{self, Words};
@@ -41,10 +42,6 @@ impl History for OpenBao {
 /// The answer to a listing: names, those of folders with a `/` at their end.
 fn children(status: StatusCode, body: &[u8]) -> Result<Option<Vec<Child>>, Error> {
     #[derive(Deserialize)]
-    struct Body {
-        data: Keys,
-    }
-    #[derive(Deserialize)]
     struct Keys {
         keys: Vec<String>,
     }
@@ -52,16 +49,12 @@ fn children(status: StatusCode, body: &[u8]) -> Result<Option<Vec<Child>>, Error
         Some(folder) => Child::Folder(folder.to_owned()),
         None => Child::Document(name),
     };
-    let body: Option<Body> = found(status, body)?;
-    Ok(body.map(|body| body.data.keys.into_iter().map(child).collect()))
+    let found: Option<Keys> = found(status, body)?;
+    Ok(found.map(|found| found.keys.into_iter().map(child).collect()))
 }
 
 /// The versions in a key's metadata that are not gone for good; and the newest, whatever became of it.
 fn kept(status: StatusCode, body: &[u8]) -> Result<Option<Vec<Revision>>, Error> {
-    #[derive(Deserialize)]
-    struct Body {
-        data: Metadata,
-    }
     #[derive(Deserialize)]
     struct Metadata {
         current_version: Revision,
@@ -71,17 +64,20 @@ fn kept(status: StatusCode, body: &[u8]) -> Result<Option<Vec<Revision>>, Error>
     struct Version {
         destroyed: bool,
     }
-    let Some(Body { data }) = found(status, body)? else { return Ok(None) };
-    let newest = data.current_version;
-    let kept = data.versions.into_iter().filter(|(revision, version)| !version.destroyed || *revision == newest);
+    let Some(Metadata { current_version: newest, versions }) = found(status, body)? else { return Ok(None) };
+    let kept = versions.into_iter().filter(|(revision, version)| !version.destroyed || *revision == newest);
     Ok(Some(kept.map(|(revision, _)| revision).collect()))
 }
 
-/// What KV says of a key; none if it knows nothing of it.
-pub(super) fn found<'a, T: Deserialize<'a>>(status: StatusCode, body: &'a [u8]) -> Result<Option<T>, Error> {
+/// What KV says of a key, the `data` of its answer; none if it knows nothing of it.
+pub(super) fn found<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<Option<T>, Error> {
+    #[derive(Deserialize)]
+    struct Body<T> {
+        data: T,
+    }
     match status {
         StatusCode::OK => serde_json::from_slice(body)
-            .map(Some)
+            .map(|Body { data }| Some(data))
             .map_err(|_| Error::Corrupt("the answer about a key's metadata is not KV version 2's".to_owned())),
         StatusCode::NOT_FOUND if answer::says_nothing(body) => Ok(None),
         _ => Err(answer::failure(status, body, Words::Quotable)),

@@ -51,7 +51,7 @@ impl OpenBao {
     /// Sets `max_versions` on a key to one, so that its next version leaves none before it.
     pub(super) async fn keep_one(&self, key: &Key, headers: &HeaderMap) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
-            let expected = match self.fetch(&self.metadata(key), metadata).await? {
+            let expected = match self.fetch(&self.metadata(key), found::<Metadata>).await? {
                 None => Some(0),
                 Some(Metadata { max_versions: 1, .. }) => return Ok(()),
                 Some(metadata) => metadata.current_metadata_version,
@@ -95,14 +95,4 @@ impl OpenBao {
         let answer = self.client.call(Method::POST, &self.metadata(key), headers, Some(Bytes::from(body))).await?;
         answer::metadata_set(answer.status, &answer.body)
     }
-}
-
-/// What KV knows of a key; none if it knows nothing of it.
-pub(super) fn metadata(status: StatusCode, body: &[u8]) -> Result<Option<Metadata>, Error> {
-    #[derive(Deserialize)]
-    struct Body {
-        data: Metadata,
-    }
-    let body: Option<Body> = found(status, body)?;
-    Ok(body.map(|body| body.data))
 }

@@ -13,7 +13,8 @@ use std::str::FromStr;
 
 use super::OpenBao;
 use super::current::Demand;
-use super::keeping::{self, Change, Metadata};
+use super::history::found;
+use super::keeping::{Change, Metadata};
 use crate::{Error, Key, Revision};
 
 /// What of a key's custom metadata is ours.
@@ -28,7 +29,7 @@ impl OpenBao {
     /// Another server may change the metadata in between. Then it is left at that: one of the two writes that they are
     /// for is going to be refused.
     pub(super) async fn make_place(&self, key: &Key, newest: Revision, demand: &Demand) -> Result<(), Error> {
-        let Some(metadata) = self.fetch(&self.metadata(key), keeping::metadata).await? else { return Ok(()) };
+        let Some(metadata) = self.fetch(&self.metadata(key), found::<Metadata>).await? else { return Ok(()) };
         let change = metadata.with_place(newest, self.keep_versions);
         self.change_metadata(key, &demand.headers, &change).await.map(drop)
     }
